@@ -36,7 +36,7 @@ def new_id(prefix: str, at_ms: int, entropy: bytes) -> str:
     """A new id: `prefix` (a key of PREFIXES), time in ms since 1970 (48 bits), 16 random bytes.
 
     >>> new_id("doc", 1_790_000_000_000, bytes(16))
-    'doc_01m32vdnw00000000000000000000000000'
+    'doc_00d0rh86r000000000000000000000000000'
     """
     if prefix not in PREFIXES or len(entropy) != ENTROPY_BYTES:
         raise ValueError("an id needs a known prefix and 16 bytes of entropy")
