@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gateway needs of the house: one Protocol that `app` implements and tests fake.
+
+Everything here is synchronous and may take milliseconds; the gateway calls it in a thread, except `snapshot` and `record`, which never
+wait. What an asker may not read answers as what does not exist: methods return None, never "forbidden".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from colonnade.core.answers import Answer, Asker, Found
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """An OpenAI-compatible language model. `key` is a secret: it is never shown."""
+
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
+    timeout_ms: int = 60_000
+    first_byte_ms: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A service under its name: with knowledge, with a language model, or both."""
+
+    service: str
+    name: str
+    knowledge: str | None
+    upstream: Upstream | None
+    created_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """What a key opens. `expires_ms` is the store's time; None = never."""
+
+    asker: Asker
+    expires_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the hot path needs; replaced as a whole whenever keys, rights or routes change.
+
+    Attributes:
+        version: grows with each change.
+        keys: SHA-256 of a key's UTF-8 bytes -> its holder (revoked keys are absent).
+        people: declared name -> asker, for `--as` by an owner.
+        routes: service name -> route.
+        hosts: values of the Host header that we answer to (DNS rebinding); Origin must be one of them with http(s)://.
+        epochs: service name -> id of the open epoch.
+    """
+
+    version: int
+    project: str
+    project_name: str
+    keys: Mapping[bytes, KeyHolder]
+    people: Mapping[str, Asker]
+    routes: Mapping[str, Route]
+    hosts: frozenset[str]
+    max_body_bytes: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What one chat request without knowledge leaves behind: an `answer.given` entry, written in a group by one writer."""
+
+    ref: str
+    asker: Asker
+    service: str
+    status: str
+    ms: int
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document as the asker may see it. `text` is what spans count in."""
+
+    document: str
+    content: str
+    path: str
+    title: str
+    knowledge: str
+    text: str
+    encoding: str | None
+    readers: tuple[str, ...]
+    valid_from_ms: int
+    valid_to_ms: int | None
+    chunks: tuple[tuple[int, int], ...] = ()
+    pages: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """A source file on the knowledge page; `code` is "" when it was read."""
+
+    path: str
+    document: str
+    state: str
+    code: str
+    reason: str
+    chunks: int
+    readers: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeView:
+    """A knowledge base on its page, restricted to what the asker may read."""
+
+    name: str
+    state: str
+    documents: int
+    chunks: int
+    embedded: int
+    embedder: str
+    files: tuple[FileView, ...] = ()
+    unreadable: tuple[FileView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with its progress."""
+
+    id: str
+    kind: str
+    subject: str
+    state: str
+    why: str
+    created_ms: int
+    finished_ms: int | None
+    done: int
+    total: int
+    counts: Mapping[str, int]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """A past answer: its text only for who may still read all that it was given."""
+
+    answer: Answer
+    question: str
+    at_ms: int
+    service: str
+    asker_name: str
+    epoch: str
+    feedback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A lineage walk: nodes as `why --json` gives them, with labels that the asker may read."""
+
+    ref: str
+    nodes: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The log on its page."""
+
+    origin: str
+    size: int
+    root: str
+    note: str
+    entries: tuple[Mapping[str, Any], ...] = ()
+
+
+class Backend(Protocol):
+    """The house behind the gateway."""
+
+    def snapshot(self) -> Snapshot:
+        """The current snapshot; never waits."""
+        ...
+
+    def now_ms(self) -> int:
+        """The store's time; never waits."""
+        ...
+
+    def record(self, capture: Capture) -> None:
+        """Hand a capture to the writer; never waits."""
+        ...
+
+    def new_ref(self) -> str:
+        """A fresh `answer/ans_...`; never waits."""
+        ...
+
+    # knowledge
+    def ask(
+        self,
+        asker: Asker,
+        service: str,
+        question: str,
+        *,
+        history: Sequence[Mapping[str, str]] = (),
+        as_of_ms: int | None = None,
+    ) -> Answer:
+        """An extractive answer, recorded. Raises UnknownName for a service that does not exist or has no knowledge."""
+        ...
+
+    def passages(
+        self,
+        asker: Asker,
+        service: str,
+        question: str,
+        *,
+        history: Sequence[Mapping[str, str]] = (),
+        as_of_ms: int | None = None,
+        k: int = 8,
+    ) -> tuple[str, list[Found], Answer]:
+        """For a language model: the question as understood from the conversation, the passages to number, and the extractive answer to
+        fall back to (not yet recorded)."""
+        ...
+
+    def record_answer(
+        self, asker: Asker, service: str, question: str, answer: Answer, *, tokens_in: int = 0, tokens_out: int = 0
+    ) -> None:
+        """Record an answer that the gateway composed from `passages`."""
+        ...
+
+    def search(
+        self,
+        asker: Asker,
+        knowledge: str,
+        query: str,
+        *,
+        k: int = 10,
+        as_of_ms: int | None = None,
+        mode: str = "hybrid",
+    ) -> list[Found]:
+        """Passages that the asker may read, best first. Raises UnknownName."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """[len(texts), dimensions] rows of length 1."""
+        ...
+
+    def embedding_model(self) -> str:
+        """The name under which embeddings are served, as `/v1/models` lists it; "" when there are no weights."""
+        ...
+
+    def source(self, asker: Asker, document: str, content: str | None) -> Source | None:
+        """A document's text, as of that content or now."""
+        ...
+
+    def raw(self, asker: Asker, document: str, content: str | None) -> bytes | None:
+        """A document's original bytes."""
+        ...
+
+    # pages
+    def knowledge(self, asker: Asker) -> list[KnowledgeView]:
+        """Every knowledge base, without files."""
+        ...
+
+    def knowledge_page(self, asker: Asker, name: str) -> KnowledgeView | None:
+        """One knowledge base with its files."""
+        ...
+
+    def runs(self, asker: Asker, *, before: str = "", limit: int = 50) -> list[RunView]:
+        """Newest first; keyset paging by id. Owners see all, others none."""
+        ...
+
+    def run(self, asker: Asker, run: str) -> RunView | None:
+        """One run."""
+        ...
+
+    def answers(self, asker: Asker, *, before: str = "", limit: int = 50) -> list[AnswerView]:
+        """The asker's own answers, newest first; for an owner everybody's, texts only where the owner may read them."""
+        ...
+
+    def answer(self, asker: Asker, answer: str) -> AnswerView | None:
+        """One answer."""
+        ...
+
+    def feedback(self, asker: Asker, answer: str, verdict: str, note: str) -> bool:
+        """Remember "right" or "wrong" for an answer; False if the asker may not see it."""
+        ...
+
+    def why(self, asker: Asker, ref: str) -> Walk | None:
+        """What led to it."""
+        ...
+
+    def impact(self, asker: Asker, ref: str) -> Walk | None:
+        """What it touched."""
+        ...
+
+    def ledger(self, asker: Asker, *, before: int | None = None, limit: int = 50) -> LedgerView | None:
+        """Newest entries first; owners only."""
+        ...
+
+    def find(self, asker: Asker, text: str) -> str | None:
+        """A pasted id, ref or x-request-id: the path of its page."""
+        ...
+
+    # administration, owners only: the gateway checks `asker.owner`
+    def status(self) -> Mapping[str, Any]:
+        """`colonnade.status/1`."""
+        ...
+
+    def apply(self, declaration: str, folder: str) -> Mapping[str, Any]:
+        """Apply a declaration handed over by a second `up`; returns when it is in force: `{changes: [...]}`."""
+        ...
+
+    def create_key(self, asker: Asker, name: str, person: str, expires_ms: int | None) -> Mapping[str, Any]:
+        """A new key, shown once: `{key, id, name, person}`. In force when this returns."""
+        ...
+
+    def keys(self) -> list[Mapping[str, Any]]:
+        """Keys without their secrets."""
+        ...
+
+    def revoke_key(self, asker: Asker, key: str) -> bool:
+        """Out of force when this returns."""
+        ...
+
+    def events(self) -> Iterator[Mapping[str, Any]]:
+        """Progress for pages and `up`: one mapping a change, blocks up to a second between two; ends when the daemon drains."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to drain."""
+        ...
