@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blobs as files named by their digest: `DIR/ab/abcdef...`, written aside, synced, renamed, the folder synced.
+
+One daemon writes; any process may read. Nothing here knows what the bytes mean or who may see them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from colonnade.core.errors import StateError, StorageFull, Tampered
+
+_DIGEST = re.compile(r"^sha256:([0-9a-f]{64})$")
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class FileBlobs:
+    """A folder of blobs. Made on the first `put`, 0700."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._aside = directory / "tmp"
+        self._lock = threading.Lock()
+        self._count = 0
+        self._ready = False
+
+    def put(self, data: bytes) -> str:
+        """`sha256:HEX` of the bytes, durable when this returns. A damaged file of that digest is replaced. Raises `StorageFull`."""
+        name = sha256(data).hexdigest()
+        path = self._path(name)
+        with _plain_errors():
+            self._prepare()
+            if not _holds(path, data):
+                self._write(path, data)
+        return f"sha256:{name}"
+
+    def get(self, digest: str) -> bytes:
+        """The bytes. Raises KeyError if absent, `Tampered` if they no longer match the digest."""
+        path = self._path(_name(digest))
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise KeyError(digest) from None
+        found = sha256(data).hexdigest()
+        if f"sha256:{found}" != digest:
+            raise Tampered(f"blob {digest} now holds bytes of sha256:{found}", hint="restore the file from a backup", code="blob_tampered")
+        return data
+
+    def delete(self, digest: str) -> None:
+        """Gone, or already gone; durable when this returns."""
+        path = self._path(_name(digest))
+        with _plain_errors():
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return
+            _sync_folder(path.parent)
+
+    def digests(self) -> list[str]:
+        """All digests held, sorted."""
+        found = (f"sha256:{path.name}" for path in self._directory.glob("[0-9a-f][0-9a-f]/*"))
+        return sorted(digest for digest in found if _DIGEST.match(digest))
+
+    def _path(self, name: str) -> Path:
+        return self._directory / name[:2] / name
+
+    def _prepare(self) -> None:
+        """Make the folders, and sweep what a killed writer left aside."""
+        with self._lock:
+            if self._ready:
+                return
+            self._aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for leftover in self._aside.iterdir():
+                if not _is_alive(leftover.name.partition("-")[0]):
+                    leftover.unlink(missing_ok=True)
+            self._ready = True
+
+    def _write(self, path: Path, data: bytes) -> None:
+        with self._lock:
+            self._count += 1
+            aside = self._aside / f"{os.getpid()}-{id(self):x}-{self._count}"
+        try:
+            with open(aside, "xb", opener=_private) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if not path.parent.exists():
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                _sync_folder(self._directory)
+            os.replace(aside, path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def _name(digest: str) -> str:
+    """The hex digits. Anything else is no digest of ours, and never a path."""
+    shape = _DIGEST.match(digest)
+    if shape is None:
+        raise KeyError(digest)
+    return shape.group(1)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except FileNotFoundError:
+        return False
+
+
+def _is_alive(pid: str) -> bool:
+    return pid.isdecimal() and Path(f"/proc/{pid}").exists()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or "the blob folder"
+        if error.errno in _FULL:
+            raise StorageFull(f"no space left for {where}", hint="free some space; nothing was half written") from error
+        raise StateError(f"cannot write {where}: {error.strerror}", hint="check the folder's owner and mode") from error
