@@ -139,7 +139,8 @@ def get_uv(env: dict[str, str]) -> Path:
 
 def _version_of(uv: str) -> str:
     done = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False)
-    return (done.stdout.split() + ["", ""])[1]
+    words = done.stdout.split()
+    return words[1] if len(words) > 1 else ""
 
 
 def _uv_by_pip(version: str, hashes: dict[str, str], target: Path) -> None:
