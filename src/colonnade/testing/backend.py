@@ -1,0 +1,547 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An in-memory house behind the gateway: real search over a handful of documents, rights, keys, past answers. For tests and the console.
+
+Deterministic: ids count up, the clock stands still until it is turned. No file, no network, no engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from colonnade.core.answers import Answer, Asker, Citation, Found
+from colonnade.core.errors import Unavailable, UnknownName
+from colonnade.gateway.backend import (
+    AnswerView,
+    Capture,
+    FileView,
+    KeyHolder,
+    KnowledgeView,
+    LedgerView,
+    Route,
+    RunView,
+    Snapshot,
+    Source,
+    Upstream,
+    Walk,
+)
+from colonnade.testing import backend_documents as data
+from colonnade.testing.backend_documents import Doc, fixed_id
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DIMENSIONS = 384
+_WORD = re.compile(r"[a-z0-9]+")
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "to",
+        "from",
+        "with",
+        "and",
+        "or",
+        "is",
+        "are",
+        "was",
+        "be",
+        "it",
+        "its",
+        "do",
+        "does",
+        "did",
+        "what",
+        "which",
+        "who",
+        "when",
+        "where",
+        "why",
+        "how",
+        "many",
+        "much",
+        "i",
+        "my",
+        "we",
+        "our",
+        "you",
+        "your",
+        "there",
+        "their",
+        "he",
+        "she",
+        "they",
+        "can",
+        "may",
+        "must",
+        "that",
+        "this",
+        "up",
+        "not",
+    ]
+)
+OWNER = Asker(
+    fixed_id("prn", 1),
+    data.PROJECT,
+    "owner",
+    frozenset({"everyone"}),
+    frozenset({data.EVERYONE}),
+    owner=True,
+    key=fixed_id("key", 1),
+)
+
+
+def _person(name: str, number: int) -> Asker:
+    return Asker(
+        fixed_id("prn", number),
+        data.PROJECT,
+        name,
+        frozenset(data.GROUPS[name]),
+        frozenset(data.PEOPLE[name]),
+        key=fixed_id("key", number),
+    )
+
+
+ANNA = _person("anna", 2)
+HEIDI = _person("heidi", 3)
+
+
+def _words(text: str) -> list[str]:
+    return [w[:-1] if w.endswith("s") and len(w) > 3 else w for w in _WORD.findall(text.lower()) if w not in _STOP]
+
+
+def _spans(text: str) -> list[tuple[int, int]]:
+    """Sentences and lines, as spans."""
+    return [(m.start(), m.end()) for m in re.finditer(r"[^\s#][^\n]*?(?:[.!?](?=\s)|(?=\n)|$)", text)]
+
+
+class FakeBackend:
+    """A `Backend` in memory.
+
+    Args:
+        upstream: the language model of the services `writer` (with knowledge) and `chat` (without); None leaves those two out.
+        max_body_bytes: as in the snapshot.
+        hosts: further values of the Host header to answer to.
+    """
+
+    def __init__(
+        self, *, upstream: Upstream | None = None, max_body_bytes: int = 10 * 1024 * 1024, hosts: Sequence[str] = ()
+    ) -> None:
+        self._lock = threading.Lock()
+        self._now = data.NOW_MS
+        self._count = 0
+        self._answers: dict[str, AnswerView] = {}
+        self._askers: dict[str, Asker] = {}
+        self._key_rows: dict[str, dict[str, Any]] = {}
+        self._watchers: list[queue.Queue[Mapping[str, Any] | None]] = []
+        self.captures: list[Capture] = []
+        self.recorded: list[Answer] = []
+        self.stopped = threading.Event()
+        keys: dict[bytes, KeyHolder] = {}
+        for secret, asker, expires in (
+            (data.OWNER_KEY, OWNER, None),
+            (data.ANNA_KEY, ANNA, None),
+            (data.HEIDI_KEY, HEIDI, None),
+            (data.EXPIRED_KEY, ANNA, data.NOW_MS - 1),
+        ):
+            keys[hashlib.sha256(secret.encode()).digest()] = KeyHolder(asker, expires)
+        routes = {"assistant": Route(fixed_id("svc", 1), "assistant", "handbook", None, data.NOW_MS // 1000)}
+        if upstream is not None:
+            routes["writer"] = Route(fixed_id("svc", 2), "writer", "handbook", upstream, data.NOW_MS // 1000)
+            routes["chat"] = Route(fixed_id("svc", 3), "chat", None, upstream, data.NOW_MS // 1000)
+        names = frozenset({"127.0.0.1", "localhost", "testserver", *hosts})
+        self._snapshot = Snapshot(
+            1, data.PROJECT, "acme", keys, {"anna": ANNA, "heidi": HEIDI}, routes, names, max_body_bytes
+        )
+
+    # what tests turn
+    def advance(self, ms: int) -> None:
+        """Let time pass."""
+        self._now += ms
+
+    def change(self, **fields: Any) -> None:
+        """Replace fields of the snapshot."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, version=self._snapshot.version + 1, **fields)
+
+    # the hot path
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    def now_ms(self) -> int:
+        return self._now
+
+    def record(self, capture: Capture) -> None:
+        self.captures.append(capture)
+
+    def new_ref(self) -> str:
+        self._count += 1
+        return f"answer/{fixed_id('ans', self._count)}"
+
+    # knowledge
+    def _readable(self, asker: Asker, as_of_ms: int | None) -> list[Doc]:
+        at = self._now if as_of_ms is None else as_of_ms
+        return [
+            d
+            for d in data.DOCUMENTS
+            if d.readers in asker.readers and d.valid_from_ms <= at and (d.valid_to_ms is None or at < d.valid_to_ms)
+        ]
+
+    def _knowledge_of(self, service: str) -> str:
+        route = self._snapshot.routes.get(service)
+        if route is None or route.knowledge is None:
+            raise UnknownName(
+                f"No service named {service!r} with knowledge.", hint="colonnade status lists the services."
+            )
+        return route.knowledge
+
+    def search(
+        self,
+        asker: Asker,
+        knowledge: str,
+        query: str,
+        *,
+        k: int = 10,
+        as_of_ms: int | None = None,
+        mode: str = "hybrid",
+    ) -> list[Found]:
+        if knowledge != "handbook":
+            raise UnknownName(f"No knowledge base named {knowledge!r}.")
+        wanted = set(_words(query))
+        found: list[Found] = []
+        for doc in self._readable(asker, as_of_ms):
+            for start, end in _spans(doc.text):
+                text = doc.text[start:end]
+                heading = {w for line in doc.text.splitlines() if line.startswith("#") for w in _words(line)}
+                score = (len(wanted & set(_words(text))) + 0.25 * len(wanted & heading)) / max(1, len(wanted))
+                if score > 0 and not doc.text[:start].endswith("# "):
+                    found.append(self._found(doc, start, end, score))
+        return sorted(found, key=lambda f: (-f.score, f.document, f.start))[:k]
+
+    def _found(self, doc: Doc, start: int, end: int, score: float) -> Found:
+        return Found(
+            doc.document,
+            doc.content,
+            doc.path,
+            f"/documents/{doc.document}@{doc.content}",
+            "utf-8",
+            start,
+            end,
+            doc.text[start:end],
+            score,
+            headings=(doc.title,),
+            title=doc.title,
+            order=start,
+            lexical=score,
+        )
+
+    def _extract(self, found: Sequence[Found]) -> Answer:
+        best = found[0].score if found else 0.0
+        signals = {"topic": best, "topic_threshold": 0.5}
+        if best < 0.5:
+            message = "The sources that you may read do not speak of this."
+            return Answer(self.new_ref(), "abstained", message, reason="topic", signals=signals)
+        chosen = [f for f in found if f.score >= best - 0.05][:3]
+        citations = tuple(
+            Citation(f.document, f.content, f.path, f.url, f.encoding, f.start, f.end, f.text, title=f.title)
+            for f in chosen
+        )
+        text = "\n".join(f"{c.quote} [{n}]" for n, c in enumerate(citations, 1))
+        given = tuple(dict.fromkeys(f.document for f in found))
+        return Answer(self.new_ref(), "answered", text, citations, signals=signals, given=given, ms=3)
+
+    def ask(
+        self,
+        asker: Asker,
+        service: str,
+        question: str,
+        *,
+        history: Sequence[Mapping[str, str]] = (),
+        as_of_ms: int | None = None,
+    ) -> Answer:
+        understood, _, answer = self.passages(asker, service, question, history=history, as_of_ms=as_of_ms)
+        self.record_answer(asker, service, understood, answer)
+        return answer
+
+    def passages(
+        self,
+        asker: Asker,
+        service: str,
+        question: str,
+        *,
+        history: Sequence[Mapping[str, str]] = (),
+        as_of_ms: int | None = None,
+        k: int = 8,
+    ) -> tuple[str, list[Found], Answer]:
+        from colonnade.knowledge.ground.followup import standalone
+
+        understood = standalone(question, history)
+        found = self.search(asker, self._knowledge_of(service), understood, k=k, as_of_ms=as_of_ms)
+        return understood, found, self._extract(found)
+
+    def record_answer(
+        self, asker: Asker, service: str, question: str, answer: Answer, *, tokens_in: int = 0, tokens_out: int = 0
+    ) -> None:
+        with self._lock:
+            self.recorded.append(answer)
+            self._answers[answer.ref] = AnswerView(answer, question, self._now, service, asker.name, fixed_id("epc", 1))
+            self._askers[answer.ref] = asker
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        import numpy as np
+
+        rows = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in _words(text) or ["-"]:
+                row[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") % DIMENSIONS] += 1.0
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)  # type: ignore[no-any-return]
+
+    def embedding_model(self) -> str:
+        return "all-MiniLM-L6-v2"
+
+    def _document(self, asker: Asker, document: str, content: str | None) -> Doc | None:
+        versions = [d for d in data.DOCUMENTS if d.document == document and d.readers in asker.readers]
+        if content is None:
+            return next((d for d in versions if d.valid_to_ms is None), None)
+        return next((d for d in versions if d.content == content), None)
+
+    def source(self, asker: Asker, document: str, content: str | None) -> Source | None:
+        doc = self._document(asker, document, content)
+        if doc is None:
+            return None
+        readers = (data.READER_NAMES[doc.readers],)
+        return Source(
+            doc.document,
+            doc.content,
+            doc.path,
+            doc.title,
+            "handbook",
+            doc.text,
+            "utf-8",
+            readers,
+            doc.valid_from_ms,
+            doc.valid_to_ms,
+            tuple(_spans(doc.text)),
+        )
+
+    def raw(self, asker: Asker, document: str, content: str | None) -> bytes | None:
+        doc = self._document(asker, document, content)
+        return None if doc is None else doc.text.encode()
+
+    # pages
+    def knowledge(self, asker: Asker) -> list[KnowledgeView]:
+        docs = self._readable(asker, None)
+        chunks = sum(len(_spans(d.text)) for d in docs)
+        return [KnowledgeView("handbook", "ready", len(docs), chunks, chunks, "all-MiniLM-L6-v2")]
+
+    def knowledge_page(self, asker: Asker, name: str) -> KnowledgeView | None:
+        if name != "handbook":
+            return None
+        files = tuple(
+            FileView(
+                d.path, d.document, "read", "", "", len(_spans(d.text)), (data.READER_NAMES[d.readers],), len(d.text)
+            )
+            for d in self._readable(asker, None)
+        )
+        unreadable = tuple(
+            FileView(path, "", "unreadable", code, reason, 0, (data.READER_NAMES[readers],), size)
+            for path, code, reason, readers, size in data.UNREADABLE
+            if readers in asker.readers
+        )
+        return replace(self.knowledge(asker)[0], files=files, unreadable=unreadable)
+
+    def runs(self, asker: Asker, *, before: str = "", limit: int = 50) -> list[RunView]:
+        if not asker.owner:
+            return []
+        counts = {"added": 5, "unreadable": 2}
+        done = RunView(
+            fixed_id("run", 1),
+            "ingest",
+            "knowledge/handbook",
+            "done",
+            "first",
+            self._now - 9000,
+            self._now - 4000,
+            7,
+            7,
+            counts,
+        )
+        going = RunView(
+            fixed_id("run", 2),
+            "embed",
+            "knowledge/handbook",
+            "running",
+            "model changed",
+            self._now - 1000,
+            None,
+            3,
+            9,
+            {},
+        )
+        return [r for r in (going, done) if not before or r.id < before][:limit]
+
+    def run(self, asker: Asker, run: str) -> RunView | None:
+        return next((r for r in self.runs(asker) if r.id == run.removeprefix("run/")), None)
+
+    def _may_see(self, asker: Asker, ref: str) -> bool:
+        return asker.owner or self._askers[ref].principal == asker.principal
+
+    def _shown(self, asker: Asker, view: AnswerView) -> AnswerView:
+        """The text only for who may still read what was given."""
+        if all(self._document(asker, d, None) for d in view.answer.given):
+            return view
+        return replace(view, answer=replace(view.answer, answer="", citations=(), given=()), question="")
+
+    def answers(self, asker: Asker, *, before: str = "", limit: int = 50) -> list[AnswerView]:
+        views = [
+            v
+            for ref, v in self._answers.items()
+            if self._may_see(asker, ref) and (not before or ref < f"answer/{before}")
+        ]
+        return [self._shown(asker, v) for v in reversed(views)][:limit]
+
+    def answer(self, asker: Asker, answer: str) -> AnswerView | None:
+        ref = f"answer/{answer.removeprefix('answer/')}"
+        view = self._answers.get(ref)
+        return self._shown(asker, view) if view is not None and self._may_see(asker, ref) else None
+
+    def feedback(self, asker: Asker, answer: str, verdict: str, note: str) -> bool:
+        ref = f"answer/{answer.removeprefix('answer/')}"
+        if ref not in self._answers or not self._may_see(asker, ref):
+            return False
+        self._answers[ref] = replace(self._answers[ref], feedback=verdict)
+        return True
+
+    def why(self, asker: Asker, ref: str) -> Walk | None:
+        view = self.answer(asker, ref)
+        if view is None:
+            return None
+        top = {
+            "ref": view.answer.ref,
+            "kind": "answer",
+            "label": view.question,
+            "edges": [{"to": f"epoch/{view.epoch}", "role": "in"}]
+            + [{"to": f"document/{d}", "role": "given"} for d in view.answer.given],
+        }
+        docs = [{"ref": f"document/{d}", "kind": "document", "label": d, "edges": []} for d in view.answer.given]
+        return Walk(
+            view.answer.ref, (top, {"ref": f"epoch/{view.epoch}", "kind": "epoch", "label": "", "edges": []}, *docs)
+        )
+
+    def impact(self, asker: Asker, ref: str) -> Walk | None:
+        document = ref.removeprefix("document/")
+        if self._document(asker, document, None) is None:
+            return None
+        touched = [v.answer.ref for v in self.answers(asker) if document in v.answer.given]
+        top = {
+            "ref": f"document/{document}",
+            "kind": "document",
+            "label": document,
+            "edges": [{"to": r, "role": "given"} for r in touched],
+        }
+        return Walk(
+            f"document/{document}", (top, *({"ref": r, "kind": "answer", "label": "", "edges": []} for r in touched))
+        )
+
+    def ledger(self, asker: Asker, *, before: int | None = None, limit: int = 50) -> LedgerView | None:
+        if not asker.owner:
+            return None
+        entries = tuple(
+            {"index": n, "kind": "answer.given", "ref": r, "at_ms": self._now} for n, r in enumerate(self._answers)
+        )
+        chosen = tuple(e for e in reversed(entries) if before is None or int(str(e["index"])) < before)[:limit]
+        return LedgerView("acme", len(entries), "0" * 64, f"acme\n{len(entries)}\n", chosen)
+
+    def find(self, asker: Asker, text: str) -> str | None:
+        text = text.strip()
+        if self.answer(asker, text) is not None:
+            return f"/answers/{text.removeprefix('answer/')}"
+        if self._document(asker, text.removeprefix("document/"), None) is not None:
+            return f"/documents/{text.removeprefix('document/')}"
+        run = self.run(asker, text)
+        return f"/runs/{run.id}" if run is not None else None
+
+    # administration
+    def status(self) -> Mapping[str, Any]:
+        view = self.knowledge_page(HEIDI, "handbook")
+        assert view is not None
+        return {
+            "schema": "colonnade.status/1",
+            "project": "acme",
+            "state": "running",
+            "knowledge": {
+                "handbook": {
+                    "state": "ready",
+                    "documents": view.documents,
+                    "chunks": view.chunks,
+                    "embedded_total": view.embedded,
+                    "unreadable": [{"path": f.path, "code": f.code} for f in view.unreadable],
+                    "content_digest": "0" * 64,
+                }
+            },
+            "services": sorted(self._snapshot.routes),
+            "alarms": [],
+        }
+
+    def apply(self, declaration: str, folder: str) -> Mapping[str, Any]:
+        if "version: 1" not in declaration:
+            raise Unavailable("This fake applies only declarations of version 1.", code="declaration_invalid")
+        self._publish({"event": "applied", "folder": folder})
+        return {"changes": []}
+
+    def create_key(self, asker: Asker, name: str, person: str, expires_ms: int | None) -> Mapping[str, Any]:
+        holder = self._snapshot.people.get(person)
+        if holder is None:
+            raise UnknownName(f"No person named {person!r}.", code="unknown_person")
+        self._count += 1
+        key, secret = fixed_id("key", 100 + self._count), f"col_made_{self._count}"
+        row = {"id": key, "name": name, "person": person, "expires_ms": expires_ms, "created_ms": self._now}
+        self._key_rows[key] = {**row, "hash": hashlib.sha256(secret.encode()).digest()}
+        self.change(
+            keys={**self._snapshot.keys, self._key_rows[key]["hash"]: KeyHolder(replace(holder, key=key), expires_ms)}
+        )
+        return {**row, "key": secret}
+
+    def keys(self) -> list[Mapping[str, Any]]:
+        return [{k: v for k, v in row.items() if k != "hash"} for row in self._key_rows.values()]
+
+    def revoke_key(self, asker: Asker, key: str) -> bool:
+        row = self._key_rows.pop(key, None)
+        if row is None:
+            return False
+        self.change(keys={k: v for k, v in self._snapshot.keys.items() if k != row["hash"]})
+        return True
+
+    def _publish(self, event: Mapping[str, Any] | None) -> None:
+        for watcher in list(self._watchers):
+            watcher.put(event)
+
+    def events(self) -> Iterator[Mapping[str, Any]]:
+        watcher: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
+        watcher.put({"event": "hello", "version": self._snapshot.version})
+        self._watchers.append(watcher)
+        try:
+            while not self.stopped.is_set():
+                event = watcher.get()
+                if event is None:
+                    return
+                yield event
+        finally:
+            self._watchers.remove(watcher)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self._publish(None)
