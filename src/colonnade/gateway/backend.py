@@ -103,6 +103,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One content of a document and when it was valid; `valid_to_ms` None = it still is."""
+
+    content: str
+    path: str
+    valid_from_ms: int
+    valid_to_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class FileView:
     """A source file on the knowledge page; `code` is "" when it was read."""
 
@@ -158,6 +168,7 @@ class AnswerView:
     asker_name: str
     epoch: str
     feedback: str = ""
+    as_of_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +265,10 @@ class Backend(Protocol):
 
     def source(self, asker: Asker, document: str, content: str | None) -> Source | None:
         """A document's text, as of that content or now."""
+        ...
+
+    def versions(self, asker: Asker, document: str) -> Sequence[Version]:
+        """A document's contents that the asker may read, newest first; empty for what may not be read. Erased ones are absent."""
         ...
 
     def raw(self, asker: Asker, document: str, content: str | None) -> bytes | None:
