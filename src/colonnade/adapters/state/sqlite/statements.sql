@@ -112,3 +112,288 @@ UPDATE row_leases SET expires_ms = 0 WHERE name = :name AND holder = :holder AND
 -- name: leases_all
 -- Every row lease.
 SELECT name, holder, token, expires_ms FROM row_leases ORDER BY name;
+
+-- name: project_add
+-- A project, once.
+INSERT INTO projects (id, name, created_ms) VALUES (:id, :name, :created_ms);
+
+-- name: projects_all
+-- Every project.
+SELECT id, name FROM projects ORDER BY id;
+
+-- name: principal_add
+-- A person, service or group with its sealed name.
+INSERT INTO principals (id, project, kind, name_mac, name_sealed, declared, created_ms)
+VALUES (:id, :project, :kind, :name_mac, :name_sealed, :declared, :created_ms);
+
+-- name: principal_declared
+-- Whether the declaration (or a key) still names this principal.
+UPDATE principals SET declared = :declared WHERE id = :id;
+
+-- name: principals_of_project
+-- Everybody, with sealed names.
+SELECT id, kind, name_mac, name_sealed, declared FROM principals WHERE project = :project ORDER BY id;
+
+-- name: principal_by_name
+-- The principal behind a declared name.
+SELECT id, kind, declared FROM principals WHERE project = :project AND name_mac = :name_mac;
+
+-- name: members_clear
+-- Forget who is in which group, before writing it anew.
+DELETE FROM members WHERE project = :project;
+
+-- name: member_add
+-- A principal (or `*`) is in a group.
+INSERT INTO members (project, name, principal) VALUES (:project, :name, :principal);
+
+-- name: members_of_project
+-- Who is in which group.
+SELECT name, principal FROM members WHERE project = :project ORDER BY name, principal;
+
+-- name: reader_set_add
+-- A set of groups that may read something.
+INSERT INTO reader_sets (id, project, names) VALUES (:id, :project, :names);
+
+-- name: reader_sets_of_project
+-- Every set of groups; names are a JSON list, sorted.
+SELECT id, names FROM reader_sets WHERE project = :project ORDER BY id;
+
+-- name: api_key_add
+-- A key, by its hash.
+INSERT INTO api_keys (id, project, principal, name, hash, owner, created_ms, expires_ms)
+VALUES (:id, :project, :principal, :name, :hash, :owner, :created_ms, :expires_ms);
+
+-- name: api_keys_of_project
+-- Every key, without its secret.
+SELECT id, principal, name, hash, owner, created_ms, expires_ms, revoked_ms, last_used_ms FROM api_keys WHERE project = :project ORDER BY id;
+
+-- name: api_key_revoke
+-- Put a key out of force.
+UPDATE api_keys SET revoked_ms = :now_ms WHERE project = :project AND (id = :key OR name = :key) AND revoked_ms IS NULL;
+
+-- name: api_key_used
+-- When a key was last used.
+UPDATE api_keys SET last_used_ms = :now_ms WHERE id = :id;
+
+-- name: artifact_add
+-- An immutable thing by its digest; again is a no-op.
+INSERT INTO artifacts (digest, project, kind, body, created_ms) VALUES (:digest, :project, :kind, :body, :created_ms)
+ON CONFLICT (digest) DO NOTHING;
+
+-- name: artifact_get
+-- An artifact's body.
+SELECT kind, body, created_ms FROM artifacts WHERE digest = :digest;
+
+-- name: name_get
+-- What a name points to now.
+SELECT digest, generation FROM names WHERE project = :project AND kind = :kind AND name = :name;
+
+-- name: names_of_kind
+-- All names of a kind.
+SELECT name, digest, generation FROM names WHERE project = :project AND kind = :kind ORDER BY name;
+
+-- name: name_create
+-- Point a new name at an artifact.
+INSERT INTO names (project, kind, name, digest, generation) VALUES (:project, :kind, :name, :digest, 1) ON CONFLICT DO NOTHING;
+
+-- name: name_move
+-- Move a name, if nobody moved it meanwhile.
+UPDATE names SET digest = :digest, generation = generation + 1
+WHERE project = :project AND kind = :kind AND name = :name AND generation = :generation;
+
+-- name: name_drop
+-- Forget a name.
+DELETE FROM names WHERE project = :project AND kind = :kind AND name = :name;
+
+-- name: service_add
+-- A service's id, once.
+INSERT INTO services (id, project, name) VALUES (:id, :project, :name) ON CONFLICT DO NOTHING;
+
+-- name: services_of_project
+-- Ids of services.
+SELECT id, name FROM services WHERE project = :project ORDER BY name;
+
+-- name: knowledge_add
+-- A knowledge base's id, once.
+INSERT INTO knowledge (id, project, name, created_ms) VALUES (:id, :project, :name, :created_ms) ON CONFLICT DO NOTHING;
+
+-- name: knowledge_of_project
+-- Every knowledge base.
+SELECT id, name, embedded_total, generation, embedder FROM knowledge WHERE project = :project ORDER BY name;
+
+-- name: knowledge_get
+-- One knowledge base.
+SELECT id, name, embedded_total, generation, embedder FROM knowledge WHERE id = :id;
+
+-- name: knowledge_changed
+-- Its content changed: a new generation.
+UPDATE knowledge SET generation = generation + 1 WHERE id = :id;
+
+-- name: knowledge_embedded
+-- Chunks were embedded.
+UPDATE knowledge SET embedded_total = embedded_total + :count WHERE id = :id;
+
+-- name: knowledge_embedder
+-- The live embedder: searches use its vectors from now on.
+UPDATE knowledge SET embedder = :embedder, generation = generation + 1 WHERE id = :id;
+
+-- name: document_add
+-- A document.
+INSERT INTO documents (id, project, knowledge, source, readers, created_ms)
+VALUES (:id, :project, :knowledge, :source, :readers, :created_ms);
+
+-- name: document_get
+-- A document.
+SELECT id, project, knowledge, source, readers, created_ms FROM documents WHERE id = :id;
+
+-- name: documents_of_knowledge
+-- Every document, live or past.
+SELECT id, source, readers FROM documents WHERE knowledge = :knowledge ORDER BY id;
+
+-- name: document_readers
+-- Who may read a document from now on.
+UPDATE documents SET readers = :readers WHERE id = :id;
+
+-- name: version_add
+-- From now on the document holds this content, at this path.
+INSERT INTO versions (document, knowledge, content, path_mac, path_sealed, valid_from_ms)
+VALUES (:document, :knowledge, :content, :path_mac, :path_sealed, :valid_from_ms);
+
+-- name: version_end
+-- What the document held until now.
+UPDATE versions SET valid_to_ms = :valid_to_ms WHERE document = :document AND valid_to_ms IS NULL;
+
+-- name: versions_of_knowledge
+-- Every version, in order.
+SELECT v.seq, v.document, v.content, v.path_mac, v.path_sealed, v.valid_from_ms, v.valid_to_ms, d.readers, d.source
+FROM versions v JOIN documents d ON d.id = v.document WHERE v.knowledge = :knowledge ORDER BY v.seq;
+
+-- name: versions_live
+-- What every document of a knowledge base holds now.
+SELECT v.seq, v.document, v.content, v.path_mac, v.path_sealed, v.valid_from_ms, v.valid_to_ms, d.readers, d.source
+FROM versions v JOIN documents d ON d.id = v.document WHERE v.knowledge = :knowledge AND v.valid_to_ms IS NULL ORDER BY v.seq;
+
+-- name: versions_of_document
+-- What a document held, oldest first.
+SELECT v.seq, v.document, v.content, v.path_mac, v.path_sealed, v.valid_from_ms, v.valid_to_ms, d.readers, d.source
+FROM versions v JOIN documents d ON d.id = v.document WHERE v.document = :document ORDER BY v.seq;
+
+-- name: content_add
+-- The text of one or several equal files.
+INSERT INTO contents (id, project, knowledge, mac, raw, text, encoding, title, chars, chunks, body)
+VALUES (:id, :project, :knowledge, :mac, :raw, :text, :encoding, :title, :chars, :chunks, :body);
+
+-- name: content_by_mac
+-- A content that is here already.
+SELECT id, chars, chunks FROM contents WHERE knowledge = :knowledge AND mac = :mac;
+
+-- name: content_get
+-- A content.
+SELECT id, knowledge, raw, text, encoding, title, chars, chunks, body FROM contents WHERE id = :id;
+
+-- name: contents_after
+-- Contents in order, after one; for building an index.
+SELECT seq, id, raw, text, encoding, title, chars, chunks, body FROM contents WHERE knowledge = :knowledge AND seq > :seq ORDER BY seq LIMIT :limit;
+
+-- name: contents_without_vectors
+-- Contents whose chunks are not all embedded by this embedder, oldest first.
+SELECT c.seq, c.id, c.chunks, coalesce((SELECT sum(v.count) FROM vectors v WHERE v.content = c.id AND v.embedder = :embedder), 0) AS embedded
+FROM contents c
+WHERE c.knowledge = :knowledge
+  AND c.chunks > coalesce((SELECT sum(v.count) FROM vectors v WHERE v.content = c.id AND v.embedder = :embedder), 0)
+  AND EXISTS (SELECT 1 FROM versions n WHERE n.content = c.id)
+ORDER BY c.seq LIMIT :limit;
+
+-- name: vectors_add
+-- The vectors of a slice of a content's chunks, sealed.
+INSERT INTO vectors (content, embedder, first, count, rows) VALUES (:content, :embedder, :first, :count, :rows) ON CONFLICT DO NOTHING;
+
+-- name: vectors_of_content
+-- A content's vectors.
+SELECT first, count, rows FROM vectors WHERE content = :content AND embedder = :embedder ORDER BY first;
+
+-- name: vectors_count
+-- How many live chunks there are, and how many of them are embedded.
+SELECT coalesce(sum(c.chunks), 0) AS chunks,
+  coalesce(sum((SELECT sum(v.count) FROM vectors v WHERE v.content = c.id AND v.embedder = :embedder)), 0) AS embedded
+FROM contents c WHERE c.knowledge = :knowledge AND EXISTS (SELECT 1 FROM versions n WHERE n.content = c.id AND n.valid_to_ms IS NULL);
+
+-- name: vectors_drop_other
+-- Vectors of embedders that are no longer used.
+DELETE FROM vectors WHERE embedder <> :embedder AND content IN (SELECT id FROM contents WHERE knowledge = :knowledge);
+
+-- name: files_of_knowledge
+-- What was seen of each source file when it was last read.
+SELECT path_mac, path_sealed, source, size, mtime_ns, inode, code, reason, document, parser FROM files WHERE knowledge = :knowledge;
+
+-- name: file_put
+-- What was seen of a source file when it was read.
+INSERT INTO files (knowledge, path_mac, path_sealed, source, size, mtime_ns, inode, code, reason, document, parser)
+VALUES (:knowledge, :path_mac, :path_sealed, :source, :size, :mtime_ns, :inode, :code, :reason, :document, :parser)
+ON CONFLICT (knowledge, path_mac) DO UPDATE SET
+  path_sealed = excluded.path_sealed, source = excluded.source, size = excluded.size, mtime_ns = excluded.mtime_ns, inode = excluded.inode,
+  code = excluded.code, reason = excluded.reason, document = excluded.document, parser = excluded.parser;
+
+-- name: file_drop
+-- The source file is no longer there.
+DELETE FROM files WHERE knowledge = :knowledge AND path_mac = :path_mac;
+
+-- name: run_add
+-- A run begins.
+INSERT INTO runs (id, project, kind, subject, state, why, created_ms, total) VALUES (:id, :project, :kind, :subject, :state, :why, :created_ms, :total);
+
+-- name: run_progress
+-- How far a run is.
+UPDATE runs SET done = :done, total = :total, counts = :counts WHERE id = :id AND state = 'running';
+
+-- name: run_finish
+-- A run ends.
+UPDATE runs SET state = :state, finished_ms = :finished_ms, counts = :counts, done = :done, total = :total, error = :error
+WHERE id = :id AND state = 'running';
+
+-- name: runs_before
+-- Runs, newest first.
+SELECT id, project, kind, subject, state, why, created_ms, finished_ms, done, total, counts, error FROM runs
+WHERE (:before = '' OR id < :before) ORDER BY id DESC LIMIT :limit;
+
+-- name: run_get
+-- One run.
+SELECT id, project, kind, subject, state, why, created_ms, finished_ms, done, total, counts, error FROM runs WHERE id = :id;
+
+-- name: runs_running
+-- Runs that have not ended.
+SELECT id, subject FROM runs WHERE state = 'running' ORDER BY id;
+
+-- name: epoch_add
+-- The exact state under which answers are given.
+INSERT INTO epochs (id, project, digest, body, opened_ms) VALUES (:id, :project, :digest, :body, :opened_ms) ON CONFLICT DO NOTHING;
+
+-- name: epoch_by_digest
+-- The epoch of that state, if it was opened.
+SELECT id, body, opened_ms FROM epochs WHERE project = :project AND digest = :digest;
+
+-- name: epoch_get
+-- One epoch.
+SELECT id, digest, body, opened_ms FROM epochs WHERE id = :id;
+
+-- name: answer_add
+-- An answer: numbers and ids in the open, question and text sealed.
+INSERT INTO answers (id, project, service, asker, at_ms, status, epoch, decision, given, sealed, ms)
+VALUES (:id, :project, :service, :asker, :at_ms, :status, :epoch, :decision, :given, :sealed, :ms);
+
+-- name: answer_get
+-- One answer.
+SELECT id, service, asker, at_ms, status, epoch, decision, given, sealed, ms FROM answers WHERE id = :id;
+
+-- name: answers_before
+-- Answers, newest first; of one asker, or of all when asker is "".
+SELECT id, service, asker, at_ms, status, epoch, decision, given, sealed, ms FROM answers
+WHERE (:before = '' OR id < :before) AND (:asker = '' OR asker = :asker) ORDER BY id DESC LIMIT :limit;
+
+-- name: feedback_add
+-- What a reader said of an answer.
+INSERT INTO feedback (id, project, answer, principal, verdict, sealed, at_ms) VALUES (:id, :project, :answer, :principal, :verdict, :sealed, :at_ms);
+
+-- name: feedback_of_answer
+-- What readers said of an answer, newest first.
+SELECT id, principal, verdict, sealed, at_ms FROM feedback WHERE answer = :answer ORDER BY id DESC;
