@@ -38,4 +38,4 @@ def test_the_wheel_declares_the_licence_of_what_it_carries(folder: Path) -> None
 
 
 def test_what_only_tests_use_is_not_in_the_package() -> None:
-    assert not [p for p in (ROOT / "src").rglob("*axe*")]
+    assert not list((ROOT / "src").rglob("*axe*"))
