@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The index of one knowledge base: chunks in, permitted and ranked chunks out. Derived from the state rows, rebuilt at
+any time.
+
+Non-interference is its law: ids and scores equal those of an index that holds only what the asker may read, built in
+any order by any process. Every statistic is therefore taken over a `View`; nothing here may look at a row outside of
+it. No text is kept, no I/O here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colonnade.core.search import Hit, IndexedChunk, Visibility
+from colonnade.knowledge.index import lexical
+from colonnade.knowledge.index.postings import Postings, Segment, TermHash
+from colonnade.knowledge.index.rights import Rights
+from colonnade.knowledge.index.rows import Rows
+from colonnade.knowledge.index.search import Question, View, find
+from colonnade.knowledge.index.words import terms
+from colonnade.ports.outside.vectors import Scope, Vectors
+
+Mode = Literal["hybrid", "lexical", "dense"]
+Recall = Literal["default", "wide"]
+_VIEWS_KEPT = 64
+_COMPACT_FROM = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much an index holds, readable by anyone who may see its status."""
+
+    contents: int
+    chunks: int
+    embedded: int
+    documents: int
+
+
+class Index:
+    """Chunks, vectors and visibilities of one knowledge base. Thread-safe; searches run while rows are added.
+
+    Args:
+        dimensions: length of a vector.
+        vectors: the engine that holds them; this index is its only user.
+        secret: keys the hashes of terms, so that no word stands in a stored file.
+    """
+
+    def __init__(self, dimensions: int, vectors: Vectors, secret: bytes) -> None:
+        self.dimensions = dimensions
+        self.vectors = vectors
+        self._hash = TermHash(secret)
+        self._lock = threading.RLock()
+        self._rows = Rows()
+        self._spans: dict[str, tuple[int, int]] = {}
+        self._names: list[str] = []
+        self._postings = Postings()
+        self._rights = Rights()
+        self._views: OrderedDict[tuple[frozenset[str], int | None], View] = OrderedDict()
+        self._searching = 0
+
+    # ---- what stands in it
+
+    def add(self, content: str, chunks: Sequence[IndexedChunk]) -> None:
+        """Take in a content's chunks, found at once; what stood for the content before goes, vectors too."""
+        hashed = [self._hash(terms(chunk.words)) for chunk in chunks]
+        with self._lock:
+            self.remove(content)
+            number = self._number(content)
+            first = self._rows.append(
+                number, [c.order for c in chunks], [len(h) for h in hashed], [c.key for c in chunks]
+            )
+            self._spans[content] = (first, len(chunks))
+            self._postings.add(first, hashed)
+            self._views.clear()
+
+    def set_vectors(self, content: str, first: int, rows: NDArray[np.float32]) -> None:
+        """Vectors [n, dimensions] for the content's chunks first..first+n, by position in what `add` was given.
+
+        Raises:
+            KeyError: the content is not in the index.
+            ValueError: more rows than chunks, or of another length.
+        """
+        with self._lock:
+            begin, count = self._spans[content]
+            if rows.ndim != 2 or rows.shape[1] != self.dimensions or first < 0 or first + len(rows) > count:
+                raise ValueError(
+                    f"{rows.shape} vectors from {first} do not fit {count} chunks of {self.dimensions} dimensions"
+                )
+            self.vectors.put(begin + first, np.ascontiguousarray(rows, np.float32))
+            self._rows.has_vector[begin + first : begin + first + len(rows)] = True
+            self._views.clear()
+
+    def remove(self, content: str) -> None:
+        """Forget a content's chunks; its visibilities stay until replaced or dropped. Unknown ones are fine."""
+        with self._lock:
+            begin, count = self._spans.pop(content, (0, 0))
+            if count:
+                self._rows.live[begin : begin + count] = False
+                self._views.clear()
+                self._compact()
+
+    def set_visibility(self, rows: Iterable[Visibility]) -> None:
+        """Replace all that stands for the documents named in the rows."""
+        with self._lock:
+            rows = list(rows)
+            for row in rows:
+                self._number(row.content)
+            self._rights.replace(rows)
+            self._views.clear()
+
+    def drop_visibility(self, document: str) -> None:
+        """Nothing stands for the document any more."""
+        with self._lock:
+            self._rights.drop(document)
+            self._views.clear()
+
+    def sizes(self) -> Sizes:
+        """What is in it now."""
+        with self._lock:
+            alive = self._rows.alive
+            embedded = int(np.count_nonzero(alive & self._rows.embedded))
+            return Sizes(len(self._spans), int(np.count_nonzero(alive)), embedded, self._rights.documents)
+
+    # ---- what is asked of it
+
+    def search(
+        self,
+        words: str,
+        vector: NDArray[np.float32] | None,
+        *,
+        readers: frozenset[str],
+        at_ms: int | None = None,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        recall: Recall = "default",
+        only: Collection[str] | None = None,
+    ) -> list[Hit]:
+        """The k best permitted chunks, best first.
+
+        Args:
+            words: the question, searched lexically.
+            vector: its unit vector, or None: then only words are searched.
+            readers: the reader sets of which the asker is a member, now.
+            at_ms: content as of this instant (store ms), or None for now.
+            k: how many at most.
+            mode: which legs.
+            recall: "wide" looks a second time with what the first look found.
+            only: search inside these contents only; statistics stay those of all that is permitted.
+        """
+        if k < 1 or (mode == "dense" and vector is None):
+            return []
+        question = Question(self._distinct(words), vector, k, mode, recall == "wide")
+        with self._snapshot(readers, at_ms) as (view, segments, keys):
+            view = view if only is None else view.narrowed(self._mask_of(only))
+            found = find(question, view, segments, self.vectors, keys)
+            content, order = self._rows.content, self._rows.order
+            return [
+                Hit(self._names[content[row]], int(order[row]), score, words_score, dense)
+                for row, score, words_score, dense in found
+            ]
+
+    def standing(self, content: str, readers: frozenset[str], at_ms: int | None = None) -> list[Visibility]:
+        """The permitted standings of a content at the instant, oldest first: which document to cite."""
+        with self._lock:
+            return self._rights.standing(content, readers, at_ms)
+
+    def idf(self, words: str, readers: frozenset[str], at_ms: int | None = None) -> Mapping[str, float]:
+        """Each distinct term of the words (as `words.terms` gives them) with its idf over what the reader may see."""
+        distinct = list(dict.fromkeys(terms(words)))
+        with self._snapshot(readers, at_ms) as (view, segments, _keys):
+            found = lexical.frequencies(segments, self._hash(distinct), view.mask)
+            return {term: lexical.idf(view.count, n) for term, n in zip(distinct, found, strict=True)}
+
+    # ---- inside
+
+    @contextmanager
+    def _snapshot(
+        self, readers: frozenset[str], at_ms: int | None
+    ) -> Iterator[tuple[View, tuple[Segment, ...], NDArray[np.uint8]]]:
+        with self._lock:
+            segments = self._postings.flush()
+            view = self._view(readers, at_ms)
+            self._searching += 1
+            keys = self._rows.keys
+        try:
+            yield view, segments, keys
+        finally:
+            with self._lock:
+                self._searching -= 1
+
+    def _view(self, readers: frozenset[str], at_ms: int | None) -> View:
+        known = self._views.get((readers, at_ms))
+        if known is not None:
+            self._views.move_to_end((readers, at_ms))
+            return known
+        contents = self._rights.permitted(readers, at_ms)
+        mask = (
+            contents[self._rows.content[: self._rows.count]] & self._rows.alive if len(contents) else np.zeros(0, bool)
+        )
+        count, norm = lexical.norms(self._rows.length[: self._rows.count], mask)
+        embedded = mask & self._rows.embedded
+        scope = Scope(np.flatnonzero(embedded), embedded)
+        view = self._views[readers, at_ms] = View(mask, count, norm, scope, self._rows.keys)
+        while len(self._views) > _VIEWS_KEPT:
+            self._views.popitem(last=False)
+        return view
+
+    def _mask_of(self, contents: Collection[str]) -> NDArray[np.bool_]:
+        with self._lock:
+            mask = np.zeros(self._rows.count, bool)
+            for begin, count in (self._spans[c] for c in set(contents) if c in self._spans):
+                mask[begin : begin + count] = True
+            return mask
+
+    def _distinct(self, words: str) -> list[int]:
+        return self._hash(list(dict.fromkeys(terms(words))))
+
+    def _number(self, content: str) -> int:
+        number = self._rights.number(content)
+        if number == len(self._names):
+            self._names.append(content)
+        return number
+
+    def _compact(self) -> None:
+        """Close the gaps of removed rows once they are half of all, when no search looks."""
+        alive = self._rows.alive
+        if self._searching or len(alive) < _COMPACT_FROM or 2 * np.count_nonzero(alive) > len(alive):
+            return
+        new_row = np.where(alive, np.cumsum(alive) - 1, -1)
+        stored = self.vectors.stored(len(alive))[alive]
+        self._postings.renumber(new_row)
+        self._rows.keep(alive)
+        self.vectors.restore(stored)
+        self._spans = {name: (int(new_row[begin]) if many else 0, many) for name, (begin, many) in self._spans.items()}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which row holds which term, how often: immutable sorted segments, merged by size. Terms stand here only as keyed
+hashes.
+
+No scores and no rights: those are `lexical` and `rights`. A segment never changes, so a search keeps the tuple it began
+with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FLUSH_AT = 2_000_000
+_MERGE_RATIO = 4
+_CACHE_LIMIT = 1_000_000
+
+
+class TermHash:
+    """Terms to 64-bit keyed hashes (BLAKE2b), so that no word stands in a stored file."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hashlib.blake2b(secret, digest_size=32, person=b"colonnade.terms").digest()
+        self._known: dict[str, int] = {}
+
+    def __call__(self, terms: Iterable[str]) -> list[int]:
+        """One number a term, in order."""
+        known = self._known
+        if len(known) > _CACHE_LIMIT:
+            known.clear()
+        return [known[term] if term in known else self._hash(term) for term in terms]
+
+    def _hash(self, term: str) -> int:
+        digest = hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).digest()
+        value = int.from_bytes(digest, "little")
+        self._known[term] = value
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Postings sorted by term hash, then row: those of `terms[i]` stand at offsets[i]..offsets[i+1] of `rows` and
+    `counts`.
+    """
+
+    terms: NDArray[np.uint64]
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.uint32]
+    counts: NDArray[np.uint16]
+
+    @property
+    def size(self) -> int:
+        """How many postings."""
+        return len(self.rows)
+
+
+def build(rows: NDArray[np.uint32], hashes: NDArray[np.uint64]) -> Segment:
+    """A segment from one (row, term) pair for each occurrence, rows ascending."""
+    order = np.argsort(hashes, kind="stable")
+    hashes, rows = hashes[order], rows[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1])
+    starts = np.flatnonzero(new)
+    counts = np.diff(np.append(starts, len(rows)))
+    hashes, rows = hashes[starts], rows[starts]
+    terms, first = np.unique(hashes, return_index=True)
+    offsets = np.append(first, len(rows)).astype(np.int64)
+    return Segment(terms, offsets, rows, np.minimum(counts, 65535).astype(np.uint16))
+
+
+def merge(old: Segment, new: Segment) -> Segment:
+    """One segment of two, where every row of `new` comes after those of `old`."""
+    terms = np.union1d(old.terms, new.terms)
+    at_old, at_new = np.searchsorted(terms, old.terms), np.searchsorted(terms, new.terms)
+    many_old, many_new = np.diff(old.offsets), np.diff(new.offsets)
+    sizes = np.zeros(len(terms), np.int64)
+    sizes[at_old] += many_old
+    sizes[at_new] += many_new
+    offsets = np.concatenate(([0], np.cumsum(sizes)))
+    begin_new = offsets[:-1].copy()
+    begin_new[at_old] += many_old
+    rows = np.empty(old.size + new.size, np.uint32)
+    counts = np.empty(len(rows), np.uint16)
+    for part, begin in ((old, offsets[at_old]), (new, begin_new[at_new])):
+        target = np.repeat(begin - part.offsets[:-1], np.diff(part.offsets)) + np.arange(part.size)
+        rows[target], counts[target] = part.rows, part.counts
+    return Segment(terms, offsets, rows, counts)
+
+
+def renumbered(segment: Segment, new_row: NDArray[np.int64]) -> Segment:
+    """Without the rows whose new number is negative; the order of rows must be kept by `new_row`."""
+    rows = new_row[segment.rows]
+    kept = rows >= 0
+    before = np.concatenate(([0], np.cumsum(kept)))
+    offsets = before[segment.offsets]
+    held = np.diff(offsets) > 0
+    terms = segment.terms[held]
+    offsets = np.append(offsets[:-1][held], offsets[-1]).astype(np.int64)
+    return Segment(terms, offsets, rows[kept].astype(np.uint32), segment.counts[kept])
+
+
+@dataclass(slots=True)
+class Postings:
+    """Segments, largest first, and what was added since the last search. Changed only under the index's lock."""
+
+    segments: tuple[Segment, ...] = ()
+    _rows: list[NDArray[np.uint32]] = field(default_factory=list)
+    _hashes: list[NDArray[np.uint64]] = field(default_factory=list)
+    _waiting: int = 0
+
+    def add(self, first: int, chunks: Sequence[Sequence[int]]) -> None:
+        """The term hashes of rows first, first+1, ...; rows only ever grow."""
+        lengths = [len(c) for c in chunks]
+        self._rows.append(np.repeat(np.arange(first, first + len(chunks), dtype=np.uint32), lengths))
+        self._hashes.append(np.array([h for c in chunks for h in c], np.uint64))
+        self._waiting += sum(lengths)
+        if self._waiting > _FLUSH_AT:
+            self.flush()
+
+    def flush(self) -> tuple[Segment, ...]:
+        """All segments, with everything added so far in them."""
+        if self._waiting:
+            segments = [*self.segments, build(np.concatenate(self._rows), np.concatenate(self._hashes))]
+            while len(segments) > 1 and segments[-2].size < _MERGE_RATIO * segments[-1].size:
+                last = segments.pop()
+                segments[-1] = merge(segments[-1], last)
+            self.segments = tuple(segments)
+            self._waiting = 0
+        self._rows.clear()
+        self._hashes.clear()
+        return self.segments
+
+    def renumber(self, new_row: NDArray[np.int64]) -> None:
+        """Drop and renumber rows in all segments."""
+        self.segments = tuple(s for s in (renumbered(s, new_row) for s in self.flush()) if s.size)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One row a chunk: which content, which place in it, how long, what breaks ties. Appended, never moved while a search
+runs.
+
+No words, no vectors, no rights here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FIRST_CAPACITY = 256
+
+
+class Rows:
+    """Columns by row number, each with room beyond `count`.
+
+    Attributes:
+        count: how many rows there are, dead ones included.
+        content, order, length: the content's number, the chunk's place in it, its number of terms.
+        live, has_vector: whether it was not removed, whether it has a vector.
+        keys: [capacity, width] bytes, zero-padded, so that keys compare as byte strings.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.content = np.zeros(_FIRST_CAPACITY, np.int32)
+        self.order = np.zeros(_FIRST_CAPACITY, np.int32)
+        self.length = np.zeros(_FIRST_CAPACITY, np.int32)
+        self.live = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.has_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.keys = np.zeros((_FIRST_CAPACITY, 8), np.uint8)
+
+    @property
+    def alive(self) -> NDArray[np.bool_]:
+        """[count] not removed."""
+        return self.live[: self.count]
+
+    @property
+    def embedded(self) -> NDArray[np.bool_]:
+        """[count] has a vector."""
+        return self.has_vector[: self.count]
+
+    def append(self, content: int, orders: Sequence[int], lengths: Sequence[int], keys: Sequence[bytes]) -> int:
+        """The first of the new rows' numbers."""
+        first, many = self.count, len(orders)
+        self._make_room(first + many, max(map(len, keys), default=0))
+        span = slice(first, first + many)
+        self.content[span], self.order[span], self.length[span] = content, orders, lengths
+        self.live[span] = True
+        width = self.keys.shape[1]
+        padded = b"".join(key.ljust(width, b"\0") for key in keys)
+        self.keys[span] = np.frombuffer(padded, np.uint8).reshape(many, width)
+        self.count += many
+        return first
+
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        """Only these rows remain, renumbered in order."""
+        old = self.count
+        self.content, self.order, self.length = (c[:old][kept] for c in (self.content, self.order, self.length))
+        self.live, self.has_vector = self.live[:old][kept], self.has_vector[:old][kept]
+        self.keys = self.keys[:old][kept]
+        self.count = int(np.count_nonzero(kept))
+
+    def _make_room(self, count: int, width: int) -> None:
+        capacity, old_width = self.keys.shape
+        if count <= capacity and width <= old_width:
+            return
+        grown = max(count, 2 * capacity) if count > capacity else capacity
+        extra = np.zeros(grown - capacity, np.int32)
+        self.content, self.order, self.length = (np.append(c, extra) for c in (self.content, self.order, self.length))
+        self.live, self.has_vector = (np.append(c, extra.astype(bool)) for c in (self.live, self.has_vector))
+        keys = np.zeros((grown, max(width, old_width)), np.uint8)
+        keys[: self.count, :old_width] = self.keys[: self.count]
+        self.keys = keys
+
+
+def ranked(
+    rows: NDArray[np.int64], scores: NDArray[np.float64], keys: NDArray[np.uint8], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The k best, best first; equal scores by key, then by nothing else, so that row numbers never decide."""
+    if len(rows) > k > 0:
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        near = scores >= least
+        rows, scores = rows[near], scores[near]
+    order = np.argsort(-scores, kind="stable")
+    rows, scores = rows[order], scores[order]
+    if (scores[1:] == scores[:-1]).any():
+        names = [keys[row].tobytes() for row in rows]
+        order = np.array(sorted(range(len(rows)), key=lambda i: (-scores[i], names[i])), np.int64)
+        rows, scores = rows[order], scores[order]
+    return rows[:k], scores[:k]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we ask of a vector engine: a shortlist under a bitmap, and exact scores for rows. No text, no ids, no rights:
+only row numbers.
+
+The rule that every engine keeps (non-interference): what `shortlist` and `exact` say about permitted rows depends on
+the query and on those rows' vectors alone, never on other rows, on row numbers, or on what was added when. Hence no
+codebook, centroid or graph made from stored data, ties at the cut are taken or left together, and scores are sums of
+products of the stored half-precision vectors in double precision, rounded to 1e-9.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Scope:
+    """The rows that one search may see: `rows` ascending, `mask` over all row numbers up to the last one.
+
+    A scope never changes and is asked many times, so engines may keep what they derive from it (packed codes) in a
+    WeakKeyDictionary by the scope itself.
+    """
+
+    __slots__ = ("__weakref__", "mask", "rows")
+
+    def __init__(self, rows: NDArray[np.int64], mask: NDArray[np.bool_]) -> None:
+        self.rows = rows
+        self.mask = mask
+
+
+class Vectors(Protocol):
+    """Vectors by row number. Calls that change run one at a time (the caller sees to it); searches run beside them."""
+
+    @property
+    def id(self) -> str:
+        """Names the engine, for `doctor` and benchmarks."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def put(self, first: int, vectors: NDArray[np.float32]) -> None:
+        """Store vectors [n, dimensions] at rows first..first+n, replacing what stood there. Found at once."""
+        ...
+
+    def shortlist(self, query: NDArray[np.float32], scope: Scope, want: int) -> NDArray[np.int64]:
+        """Rows of the scope that very likely contain the `want` nearest (all when it is smaller); at least `want`, in
+        no order.
+        """
+        ...
+
+    def exact(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[len(rows)] inner products, rounded to 1e-9."""
+        ...
+
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[len(rows), dimensions] the stored vectors, as they were rounded."""
+        ...
+
+    def stored(self, count: int) -> NDArray[np.float16]:
+        """[count, dimensions] the first `count` rows, for writing them to a file; rows never put are zero."""
+        ...
+
+    def restore(self, vectors: NDArray[np.float16]) -> None:
+        """Replace everything by these rows: what `stored` gave, or a file's."""
+        ...
