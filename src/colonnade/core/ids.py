@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 PREFIXES = {
+    "log": "log",
     "prj": "project",
     "prn": "principal",
     "doc": "document",

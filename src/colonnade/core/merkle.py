@@ -8,8 +8,8 @@ Numbers and hashes only: nothing here knows what a leaf means, where it is store
     tree        n leaves split at the largest power of two below n
     frontier    the perfect subtrees of a tree, largest first: all that appending needs, at most 64 hashes
 
-A *perfect* subtree is named by (level, index): the leaves `[index << level, (index + 1) << level)`. Proofs are made from a function
-that gives the hash of a perfect subtree, so that it may come from memory, rows or tiles alike.
+A *perfect* subtree is named by (level, index): the leaves `[index << level, (index + 1) << level)`. Proofs are made
+from a function that gives the hash of a perfect subtree, so that it may come from memory, rows or tiles alike.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class Frontier:
         """Raises ValueError if the bytes are not a frontier."""
         if len(data) < 8 or (len(data) - 8) % HASH_BYTES:
             raise ValueError(f"{len(data)} bytes are not a frontier")
-        return cls(int.from_bytes(data[:8], "big"), [data[at : at + HASH_BYTES] for at in range(8, len(data), HASH_BYTES)])
+        return cls(
+            int.from_bytes(data[:8], "big"), [data[at : at + HASH_BYTES] for at in range(8, len(data), HASH_BYTES)]
+        )
 
 
 class HashTree:
@@ -102,7 +104,7 @@ class HashTree:
 
 
 def range_hash(start: int, end: int, node: Node) -> bytes:
-    """The Merkle tree hash of leaves [start, end), where start is a multiple of the power of two that covers the range."""
+    """The Merkle tree hash of leaves [start, end); start is a multiple of the power of two that covers the range."""
     if start == end:
         return EMPTY_ROOT
     parts: list[bytes] = []
@@ -117,7 +119,7 @@ def range_hash(start: int, end: int, node: Node) -> bytes:
 
 
 def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
-    """The audit path of leaf `index` in the tree of the first `size` leaves, from the leaf up (RFC 6962 section 2.1.1)."""
+    """The audit path of leaf `index` in the tree of the first `size` leaves, leaf first (RFC 6962 section 2.1.1)."""
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of size {size}")
     path: list[bytes] = []
@@ -134,7 +136,10 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
 
 
 def consistency_proof(size1: int, size2: int, node: Node) -> list[bytes]:
-    """Why the tree of `size1` leaves is a prefix of that of `size2` (RFC 6962 section 2.1.2). Empty for size1 0 or size1 = size2."""
+    """Why the tree of `size1` leaves is a prefix of that of `size2` (RFC 6962 section 2.1.2).
+
+    Empty for size1 0 or size1 = size2.
+    """
     if not 0 <= size1 <= size2:
         raise ValueError(f"size {size1} is no prefix of size {size2}")
     if size1 in (0, size2):
@@ -153,7 +158,7 @@ def consistency_proof(size1: int, size2: int, node: Node) -> list[bytes]:
 
 
 def inclusion_root(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes | None:
-    """The root that the audit path leads to, or None if the path cannot be one of this index and size (RFC 9162 section 2.1.3.2)."""
+    """The root that the path leads to, or None if it cannot be one of this index and size (RFC 9162 section 2.1.3.2)."""
     if not 0 <= index < size or any(len(item) != HASH_BYTES for item in (leaf, *proof)):
         return None
     at, last, root = index, size - 1, leaf
@@ -176,7 +181,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
 
 
 def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the proof shows that the tree (size2, root2) begins with the tree (size1, root1) (RFC 9162 section 2.1.4.2)."""
+    """Whether the proof shows that tree (size2, root2) begins with tree (size1, root1) (RFC 9162 section 2.1.4.2)."""
     if not 0 <= size1 <= size2 or any(len(item) != HASH_BYTES for item in (root1, root2, *proof)):
         return False
     if size1 == size2:

@@ -3,7 +3,8 @@
 
     https://c2sp.org/signed-note and https://c2sp.org/tlog-checkpoint (Ed25519, signature type 0x01)
 
-Text only. Who signs is handed in as a function, and so is the check of a signature: no cryptography enters here but SHA-256.
+Text only. Who signs is handed in as a function, and so is the check of a signature: no cryptography enters here but
+SHA-256.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ class NoteKey:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A statement about a tree: origin, size, root (32 bytes). A state seal has the same three lines under another origin."""
+    """A statement about a tree: origin, size, root (32 bytes).
+
+    A state seal has the same three lines under another origin.
+    """
 
     origin: str
     size: int
@@ -95,7 +99,8 @@ def sign_note(text: str, key: NoteKey, sign: Sign) -> str:
 
 
 def open_note(note: str, keys: Sequence[NoteKey], verify: Verify) -> str:
-    """The text of a note that at least one of these keys signed. Signatures by other keys are ignored, as the standard asks.
+    """The text of a note that at least one of these keys signed. Signatures by other keys are ignored, as the standard
+    asks.
 
     Raises `Tampered` if it is no note, if none of the keys signed it, or if a signature by one of them does not hold.
     """

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every blob store must do. An engine's test is a subclass with two fixtures: `blobs`, and `damage` (flips a bit of a blob)."""
+"""What every blob store must do.
+
+An engine's test is a subclass with two fixtures: `blobs`, and `damage` (flips a bit of a blob).
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ class FileBlobs:
         self._ready = False
 
     def put(self, data: bytes) -> str:
-        """`sha256:HEX` of the bytes, durable when this returns. A damaged file of that digest is replaced. Raises `StorageFull`."""
+        """`sha256:HEX` of the bytes, durable when this returns. A damaged file of that digest is replaced.
+
+        Raises `StorageFull`.
+        """
         name = sha256(data).hexdigest()
         path = self._path(name)
         with _plain_errors():
@@ -50,7 +53,11 @@ class FileBlobs:
             raise KeyError(digest) from None
         found = sha256(data).hexdigest()
         if f"sha256:{found}" != digest:
-            raise Tampered(f"blob {digest} now holds bytes of sha256:{found}", hint="restore the file from a backup", code="blob_tampered")
+            raise Tampered(
+                f"blob {digest} now holds bytes of sha256:{found}",
+                hint="restore the file from a backup",
+                code="blob_tampered",
+            )
         return data
 
     def delete(self, digest: str) -> None:
