@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write what a reading means: new document, changed, renamed, duplicate, unreadable, removed. Rows and leaves in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from colonnade.core.search import Visibility
+from colonnade.knowledge.contents import Shelf
+from colonnade.knowledge.ingest.plan import Known
+from colonnade.knowledge.ingest.reading import Reading
+from colonnade.ports.journal import Journal
+from colonnade.ports.outside.keys import Keys
+from colonnade.ports.outside.state import State, Transaction
+
+
+@dataclass(slots=True)
+class Ledgered:
+    """What a transaction changed, for the index and for the run's counts; applied to memory only once it is durable."""
+
+    contents: list[str] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    known: dict[str, Known | None] = field(default_factory=dict)
+
+
+class Writer:
+    """Writes readings of one knowledge base; the caller holds its lease."""
+
+    def __init__(self, state: State, keys: Keys, shelf: Shelf, journal: Journal, knowledge: str, actor: str) -> None:
+        self._state, self._keys, self._shelf, self._journal = state, keys, shelf, journal
+        self._knowledge, self._actor = knowledge, actor
+
+    def prepare(self, readings: Sequence[Reading]) -> dict[bytes, tuple[str, tuple[str, str | None]]]:
+        """Make keys and sealed blobs of the new contents, outside the transaction: identity -> (content id, blobs)."""
+        prepared: dict[bytes, tuple[str, tuple[str, str | None]]] = {}
+        fresh = {r.identity: r for r in readings if r.parsed is not None}
+        if not fresh:
+            return prepared
+        ids = {identity: self._state.new_id("cnt") for identity in fresh}
+        with self._state.transaction() as tx:
+            for content in ids.values():
+                self._keys.create(tx, content, self._journal.project)
+        for identity, reading in fresh.items():
+            assert reading.parsed is not None
+            prepared[identity] = (ids[identity], self._shelf.put_blobs(ids[identity], reading.raw, reading.parsed))
+        return prepared
+
+    def write(
+        self,
+        tx: Transaction,
+        run: str,
+        readings: Sequence[Reading],
+        prepared: dict[bytes, tuple[str, tuple[str, str | None]]],
+        known: dict[str, Known],
+        gone: dict[str, Known],
+        readers: dict[str, str],
+    ) -> Ledgered:
+        """Write the readings. `gone` holds files no longer there: those whose content turns up again under a new path are renames, and
+        are taken out of it."""
+        done = Ledgered()
+        for reading in readings:
+            self._one(tx, run, reading, prepared, known, gone, readers, done)
+        return done
+
+    def remove(self, tx: Transaction, run: str, gone: Sequence[Known], done: Ledgered | None = None) -> Ledgered:
+        """End the documents whose files are gone."""
+        done = done or Ledgered()
+        for file in gone:
+            if file.document is not None:
+                self._end(tx, run, file.document, "removed", done)
+            tx.run("file_drop", knowledge=self._knowledge, path_mac=self.path_mac(file.path))
+            done.known[file.path] = None
+        return done
+
+    def path_mac(self, path: str) -> bytes:
+        """What finds a path again."""
+        return self._keys.project_mac(self._journal.project, f"path/{self._knowledge}", path.encode("utf-8", "surrogateescape"))
+
+    def _one(
+        self,
+        tx: Transaction,
+        run: str,
+        reading: Reading,
+        prepared: dict[bytes, tuple[str, tuple[str, str | None]]],
+        known: dict[str, Known],
+        gone: dict[str, Known],
+        readers: dict[str, str],
+        done: Ledgered,
+    ) -> None:
+        path = reading.seen.path
+        before = known.get(path)
+        document = before.document if before else None
+        if reading.known.code:
+            if document is not None:
+                self._end(tx, run, document, "unreadable", done)
+            self._file(tx, reading.known, done)
+            done.counts["unreadable"] += 1
+            return
+        content, chunks = self._content(tx, reading, prepared, done)
+        if document is not None and self._holds(tx, document) == content:
+            self._file(tx, replace(reading.known, document=document), done)
+            done.counts["touched"] += 1
+            return
+        n = {"chars": reading.chars, "chunks": chunks}
+        if document is not None:
+            self._version(tx, document, content, path)
+            self._leaf(tx, "document.changed", run, document, content, path, n=n)
+            done.counts["changed"] += 1
+        elif (old := self._moved(tx, content, gone)) is not None and old.document is not None:
+            document = old.document
+            del gone[old.path]
+            tx.run("file_drop", knowledge=self._knowledge, path_mac=self.path_mac(old.path))
+            done.known[old.path] = None
+            self._version(tx, document, content, path)
+            self._leaf(tx, "document.renamed", run, document, content, path)
+            done.counts["renamed"] += 1
+        else:
+            document = self._document(tx, reading, readers)
+            self._version(tx, document, content, path)
+            self._leaf(tx, "document.added", run, document, content, path, readers=readers[reading.seen.source], n=n)
+            done.counts["added"] += 1
+        done.documents.append(document)
+        self._file(tx, replace(reading.known, document=document), done)
+
+    def _content(
+        self, tx: Transaction, reading: Reading, prepared: dict[bytes, tuple[str, tuple[str, str | None]]], done: Ledgered
+    ) -> tuple[str, int]:
+        here = tx.rows("content_by_mac", knowledge=self._knowledge, mac=reading.identity)
+        if here:
+            return here[0]["id"], here[0]["chunks"]
+        assert reading.parsed is not None
+        content, blobs = prepared[reading.identity]
+        self._shelf.add(tx, content, reading.identity, blobs, reading.parsed, reading.chunks)
+        done.contents.append(content)
+        return content, len(reading.chunks)
+
+    def _document(self, tx: Transaction, reading: Reading, readers: dict[str, str]) -> str:
+        document = self._state.new_id("doc")
+        self._keys.create(tx, document, self._journal.project)
+        tx.run(
+            "document_add",
+            id=document,
+            project=self._journal.project,
+            knowledge=self._knowledge,
+            source=reading.seen.source,
+            readers=readers[reading.seen.source],
+            created_ms=self._state.now_ms(),
+        )
+        return document
+
+    def _version(self, tx: Transaction, document: str, content: str, path: str) -> None:
+        now = self._state.now_ms()
+        tx.run("version_end", document=document, valid_to_ms=now)
+        tx.run(
+            "version_add",
+            document=document,
+            knowledge=self._knowledge,
+            content=content,
+            path_mac=self.path_mac(path),
+            path_sealed=self._keys.seal((document,), path.encode("utf-8", "surrogateescape"), f"{document}/path"),
+            valid_from_ms=now,
+        )
+
+    def _end(self, tx: Transaction, run: str, document: str, why: str, done: Ledgered) -> None:
+        tx.run("version_end", document=document, valid_to_ms=self._state.now_ms())
+        self._journal.append(tx, "document.removed", document, actor=self._actor, refs=[("by", run)], status={"why": why})
+        done.documents.append(document)
+        done.counts["removed"] += 1
+
+    def _leaf(
+        self, tx: Transaction, kind: str, run: str, document: str, content: str, path: str, *, readers: str = "", n: dict[str, int] | None = None
+    ) -> None:
+        refs = [("by", run), ("content", content), *([("readers", readers)] if readers else [])]
+        mac = {"path": (document, path.encode("utf-8", "surrogateescape"))}
+        self._journal.append(tx, kind, document, actor=self._actor, refs=refs, mac=mac, n=n)
+
+    def _file(self, tx: Transaction, known: Known, done: Ledgered) -> None:
+        subject = known.document or self._knowledge
+        tx.run(
+            "file_put",
+            knowledge=self._knowledge,
+            path_mac=self.path_mac(known.path),
+            path_sealed=self._keys.seal((subject,), known.path.encode("utf-8", "surrogateescape"), "file/path"),
+            source=known.source,
+            size=known.size,
+            mtime_ns=known.mtime_ns,
+            inode=known.inode,
+            code=known.code,
+            reason=known.reason,
+            document=known.document,
+            parser=known.parser,
+        )
+        done.known[known.path] = known
+
+    @staticmethod
+    def _holds(tx: Transaction, document: str) -> str | None:
+        versions = [v for v in tx.rows("versions_of_document", document=document) if v["valid_to_ms"] is None]
+        return versions[0]["content"] if versions else None
+
+    def _moved(self, tx: Transaction, content: str, gone: dict[str, Known]) -> Known | None:
+        for file in gone.values():
+            if file.document is not None and self._holds(tx, file.document) == content:
+                return file
+        return None
+
+
+def visibility(row: dict[str, object]) -> Visibility:
+    """A row of `versions_*` as the index takes it in."""
+    valid_to = row["valid_to_ms"]
+    return Visibility(
+        document=str(row["document"]),
+        content=str(row["content"]),
+        readers=str(row["readers"]),
+        valid_from_ms=int(str(row["valid_from_ms"])),
+        valid_to_ms=None if valid_to is None else int(str(valid_to)),
+    )
