@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An in-memory house behind the gateway: real search over a handful of documents, rights, keys, past answers. For tests and the console.
+"""An in-memory house behind the gateway: real search over a handful of documents, rights, keys, past answers. For
+tests and the console.
 
 Deterministic: ids count up, the clock stands still until it is turned. No file, no network, no engine.
 """
@@ -132,7 +133,8 @@ class FakeBackend:
     """A `Backend` in memory.
 
     Args:
-        upstream: the language model of the services `writer` (with knowledge) and `chat` (without); None leaves those two out.
+        upstream: the language model of the services `writer` (with knowledge) and `chat` (without); None leaves
+            those two out.
         max_body_bytes: as in the snapshot.
         hosts: further values of the Host header to answer to.
     """

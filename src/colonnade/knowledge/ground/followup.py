@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Understand a follow-up question: give it the words that it leaves to the conversation. Pure text; no language model, no index.
+"""Understand a follow-up question: give it the words that it leaves to the conversation. Pure text; no language
+model, no index.
 
-A question that leans on what was said before ("and at night?", "how long does it take?") finds nothing alone. The signs are few and
-regular: a pronoun without its noun, a connective at the start, or no verb and few words. Then the content words of the last question
-that stood alone are put before it, so that lexical and dense search both see the topic. A question that stands alone is left as it is:
-adding words to it would only blur it.
+A question that leans on what was said before ("and at night?", "how long does it take?") finds nothing alone. The
+signs are few and
+regular: a pronoun without its noun, a connective at the start, or no verb and few words. Then the content words
+of the last question that stood alone are put before it, so that lexical and dense search both see the topic. A
+question that stands alone is left as it is: adding words to it would only blur it.
 """
 
 from __future__ import annotations
@@ -238,8 +240,8 @@ def standalone(question: str, history: Sequence[Mapping[str, str]]) -> str:
 
     Args:
         question: the last user message.
-        history: earlier messages, oldest first, each with `role` and `content`; only the user's are looked at, because an answer's
-            words come from documents and would pull those documents up again.
+        history: earlier messages, oldest first, each with `role` and `content`; only the user's are looked at,
+            because an answer's words come from documents and would pull those documents up again.
 
     >>> standalone("And for a senior?", [{"role": "user", "content": "What does an engineer earn?"}])
     'What does an engineer earn? And for a senior?'
