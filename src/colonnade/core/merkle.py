@@ -158,7 +158,7 @@ def consistency_proof(size1: int, size2: int, node: Node) -> list[bytes]:
 
 
 def inclusion_root(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes | None:
-    """The root that the path leads to, or None if it cannot be one of this index and size (RFC 9162 section 2.1.3.2)."""
+    """The root that the path leads to; None if it cannot be one of this index and size (RFC 9162 section 2.1.3.2)."""
     if not 0 <= index < size or any(len(item) != HASH_BYTES for item in (leaf, *proof)):
         return None
     at, last, root = index, size - 1, leaf
