@@ -28,7 +28,9 @@ class RowLease:
         if self._token and now < self._until_ms - self._ttl_ms * 2 // 3:
             return True
         with self._state.transaction() as tx:
-            changed = tx.run("lease_take", name=self._name, holder=self._holder, expires_ms=now + self._ttl_ms, now_ms=now)
+            changed = tx.run(
+                "lease_take", name=self._name, holder=self._holder, expires_ms=now + self._ttl_ms, now_ms=now
+            )
             row = tx.rows("lease_get", name=self._name)[0]
         if not changed or row["holder"] != self._holder:
             self._token = 0

@@ -57,7 +57,12 @@ def plan_ingest(known: Mapping[str, Known], seen: Iterable[Seen], parser: Callab
 
 
 def _differs(before: Known, file: Seen, parser: Callable[[str], str]) -> bool:
-    if (before.source, before.size, before.mtime_ns, before.inode) != (file.source, file.size, file.mtime_ns, file.inode):
+    if (before.source, before.size, before.mtime_ns, before.inode) != (
+        file.source,
+        file.size,
+        file.mtime_ns,
+        file.inode,
+    ):
         return True
     if file.code:
         return before.code != file.code

@@ -89,4 +89,6 @@ def _stamp(about: os.stat_result) -> tuple[int, int, int]:
 
 def _known(seen: Seen, parser: str, code: str = "", reason: str = "") -> Known:
     racy = not seen.code and time.time_ns() - seen.mtime_ns < RACY_NS
-    return Known(seen.source, seen.path, seen.size, -1 if racy else seen.mtime_ns, seen.inode, code, reason, None, parser)
+    return Known(
+        seen.source, seen.path, seen.size, -1 if racy else seen.mtime_ns, seen.inode, code, reason, None, parser
+    )

@@ -77,7 +77,9 @@ class Writer:
 
     def path_mac(self, path: str) -> bytes:
         """What finds a path again."""
-        return self._keys.project_mac(self._journal.project, f"path/{self._knowledge}", path.encode("utf-8", "surrogateescape"))
+        return self._keys.project_mac(
+            self._journal.project, f"path/{self._knowledge}", path.encode("utf-8", "surrogateescape")
+        )
 
     def _one(
         self,
@@ -126,7 +128,11 @@ class Writer:
         self._file(tx, replace(reading.known, document=document), done)
 
     def _content(
-        self, tx: Transaction, reading: Reading, prepared: dict[bytes, tuple[str, tuple[str, str | None]]], done: Ledgered
+        self,
+        tx: Transaction,
+        reading: Reading,
+        prepared: dict[bytes, tuple[str, tuple[str, str | None]]],
+        done: Ledgered,
     ) -> tuple[str, int]:
         here = tx.rows("content_by_mac", knowledge=self._knowledge, mac=reading.identity)
         if here:
@@ -166,12 +172,23 @@ class Writer:
 
     def _end(self, tx: Transaction, run: str, document: str, why: str, done: Ledgered) -> None:
         tx.run("version_end", document=document, valid_to_ms=self._state.now_ms())
-        self._journal.append(tx, "document.removed", document, actor=self._actor, refs=[("by", run)], status={"why": why})
+        self._journal.append(
+            tx, "document.removed", document, actor=self._actor, refs=[("by", run)], status={"why": why}
+        )
         done.documents.append(document)
         done.counts["removed"] += 1
 
     def _leaf(
-        self, tx: Transaction, kind: str, run: str, document: str, content: str, path: str, *, readers: str = "", n: dict[str, int] | None = None
+        self,
+        tx: Transaction,
+        kind: str,
+        run: str,
+        document: str,
+        content: str,
+        path: str,
+        *,
+        readers: str = "",
+        n: dict[str, int] | None = None,
     ) -> None:
         refs = [("by", run), ("content", content), *([("readers", readers)] if readers else [])]
         mac = {"path": (document, path.encode("utf-8", "surrogateescape"))}

@@ -397,3 +397,12 @@ INSERT INTO feedback (id, project, answer, principal, verdict, sealed, at_ms) VA
 -- name: feedback_of_answer
 -- What readers said of an answer, newest first.
 SELECT id, principal, verdict, sealed, at_ms FROM feedback WHERE answer = :answer ORDER BY id DESC;
+
+-- name: knowledge_mark
+-- Numbers that change whenever anything that an index is made of changes.
+SELECT (SELECT coalesce(max(seq), 0) FROM contents WHERE knowledge = :knowledge) AS contents,
+  (SELECT coalesce(max(seq), 0) FROM versions WHERE knowledge = :knowledge) AS versions,
+  (SELECT count(*) FROM versions WHERE knowledge = :knowledge AND valid_to_ms IS NULL) AS live,
+  (SELECT coalesce(sum(valid_to_ms), 0) FROM versions WHERE knowledge = :knowledge) AS ends,
+  (SELECT embedded_total FROM knowledge WHERE id = :knowledge) AS embedded,
+  (SELECT generation FROM knowledge WHERE id = :knowledge) AS generation;

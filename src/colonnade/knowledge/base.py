@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A knowledge base as it runs: the shelf of contents, the live index, and which embedder's vectors the index holds.
+
+The rows are the truth; the index is derived and can be rebuilt from them at any time. Deciding what to read is `ingest`'s, deciding
+what to answer is `asking`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from colonnade.core.errors import ColonnadeError
+from colonnade.knowledge.contents import Content, Shelf
+from colonnade.knowledge.index import Index
+from colonnade.knowledge.ingest.writing import visibility
+from colonnade.ports.outside.keys import Keys
+from colonnade.ports.outside.models import Embedder
+from colonnade.ports.outside.state import Row, State
+from colonnade.ports.outside.vectors import Vectors
+
+LEXICAL_DIMENSIONS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a knowledge base works with.
+
+    Attributes:
+        embedder: gives the embedder for a specification of the declaration (JSON text, "" = the default), or None without weights.
+        vectors: makes an empty vector engine for so many dimensions.
+        folder: where derived index files lie, or None to keep them in memory only.
+    """
+
+    state: State
+    keys: Keys
+    embedder: Callable[[str], Embedder | None]
+    vectors: Callable[[int], Vectors]
+    folder: Path | None
+
+
+class KnowledgeBase:
+    """One knowledge base. Searches may run while the loop changes it."""
+
+    def __init__(self, tools: Tools, shelf: Shelf, project: str, knowledge: str, name: str) -> None:
+        self.tools, self.shelf = tools, shelf
+        self.project, self.id, self.name = project, knowledge, name
+        self._lock = threading.RLock()
+        self._hashes: dict[str, list[tuple[int, int, str]]] = {}
+        self._index: Index | None = None
+        self._embedder: Embedder | None = None
+
+    @property
+    def index(self) -> Index:
+        """The live index; built from the rows on first use."""
+        with self._lock:
+            if self._index is None:
+                self._embedder = self._live_embedder()
+                self._index = self._load() or self.build(self._embedder)
+            return self._index
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The embedder whose vectors the live index holds; None: words only."""
+        with self._lock:
+            _ = self.index
+            return self._embedder
+
+    def row(self) -> Row:
+        """The knowledge base's row."""
+        return self.tools.state.rows("knowledge_get", id=self.id)[0]
+
+    def build(self, embedder: Embedder | None) -> Index:
+        """An index of all rows, with that embedder's vectors."""
+        index = self._empty(embedder)
+        for content in self.shelf.all():
+            self._add(index, content, embedder)
+        index.set_visibility(
+            [visibility(dict(row)) for row in self.tools.state.rows("versions_of_knowledge", knowledge=self.id)]
+        )
+        return index
+
+    def take_in(self, contents: Iterable[str], documents: Iterable[str]) -> None:
+        """Bring what a transaction changed into the live index."""
+        index = self.index
+        for content in contents:
+            self._add(index, self.shelf.get(content), self._embedder)
+        rows = [
+            row for document in documents for row in self.tools.state.rows("versions_of_document", document=document)
+        ]
+        if rows:
+            index.set_visibility([visibility(dict(row)) for row in rows])
+
+    def swap(self, index: Index, embedder: Embedder | None) -> None:
+        """Search by this index from now on."""
+        with self._lock:
+            self._index, self._embedder = index, embedder
+
+    def share_embedded(self) -> float:
+        """Which share of the chunks has vectors (1.0 when there are none to embed)."""
+        sizes = self.index.sizes()
+        return sizes.embedded / sizes.chunks if sizes.chunks else 1.0
+
+    def save(self) -> None:
+        """Write the derived index, so that the next start need not rebuild it."""
+        if self.tools.folder is not None and self._index is not None:
+            self.tools.folder.mkdir(parents=True, exist_ok=True)
+            self._index.save(self._file())
+            self._marker().write_text(self._mark(), "utf-8")
+
+    def content_digest(self) -> str:
+        """SHA-256 over the sorted rows valid now (CONTRACT.md, content_digest)."""
+        sets = {
+            row["id"]: json.loads(row["names"])
+            for row in self.tools.state.rows("reader_sets_of_project", project=self.project)
+        }
+        embedder = self.embedder
+        rows: list[str] = []
+        for row in self.tools.state.rows("versions_live", knowledge=self.id):
+            path = self.path(row)
+            for start, end, digest in self._chunk_hashes(row["content"]):
+                rows.append(
+                    json.dumps([path, start, end, digest, sets[row["readers"]], embedder.id if embedder else ""])
+                )
+        rows.sort()
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+    def path(self, version: Row) -> str:
+        """The declared path of a version's row. Raises Erased."""
+        document = version["document"]
+        return self.tools.keys.open((document,), version["path_sealed"], f"{document}/path").decode("utf-8", "replace")
+
+    def _chunk_hashes(self, content: str) -> list[tuple[int, int, str]]:
+        if content not in self._hashes:
+            opened = self.shelf.get(content)
+            self._hashes[content] = [
+                (
+                    c.start,
+                    c.end,
+                    hashlib.sha256(opened.text[c.start : c.end].encode("utf-8", "surrogatepass")).hexdigest(),
+                )
+                for c in opened.chunks
+            ]
+        return self._hashes[content]
+
+    def _empty(self, embedder: Embedder | None) -> Index:
+        dimensions = embedder.dimensions if embedder else LEXICAL_DIMENSIONS
+        secret = self.tools.keys.project_mac(self.project, f"terms/{self.id}", b"")
+        return Index(dimensions, self.tools.vectors(dimensions), secret)
+
+    def _add(self, index: Index, content: Content, embedder: Embedder | None) -> None:
+        index.add(content.id, content.indexed())
+        if embedder is not None:
+            for first, rows in self.shelf.vectors(content.id, embedder.id):
+                index.set_vectors(content.id, first, rows)
+
+    def _live_embedder(self) -> Embedder | None:
+        live = self.row()["embedder"]
+        if live is None:
+            return None
+        spec = self.tools.state.rows("meta_get", key=f"embedder/{live}")
+        try:
+            embedder = self.tools.embedder(spec[0]["value"] if spec else "")
+        except ColonnadeError:
+            return None
+        return embedder if embedder is not None and embedder.id == live else None
+
+    def _file(self) -> Path:
+        assert self.tools.folder is not None
+        return self.tools.folder / f"{self.id}.index"
+
+    def _marker(self) -> Path:
+        return self._file().with_suffix(".of")
+
+    def _mark(self) -> str:
+        """What the saved index was made of: any later change of rows makes another mark."""
+        counts = self.tools.state.rows("knowledge_mark", knowledge=self.id)[0]
+        return json.dumps([*counts, self._embedder.id if self._embedder else ""])
+
+    def _load(self) -> Index | None:
+        if self.tools.folder is None or not self._file().exists():
+            return None
+        index = self._empty(self._embedder)
+        try:
+            if self._marker().read_text("utf-8") != self._mark():
+                return None
+            index.load(self._file())
+        except (ColonnadeError, OSError, ValueError):
+            return None
+        return index
