@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The difference between a declaration and what runs. Pure: two plain mappings in, a list of changes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KINDS = {"groups": "group", "knowledge": "knowledge", "services": "service"}
+WHOLE = {"gateway", "platform", "project"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference: `action` is create, update or delete."""
+
+    action: str
+    ref: str
+    why: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def changes(active: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> list[Change]:
+    """What applying `wanted` (a dumped declaration) would change; with nothing active, everything is `create`."""
+    found: list[Change] = []
+    before = _things(active) if active is not None else {}
+    after = _things(wanted)
+    for ref in sorted(before.keys() | after.keys()):
+        if ref not in before:
+            found.append(Change("create", ref, "declared, not there yet"))
+        elif ref not in after:
+            found.append(Change("delete", ref, "no longer declared"))
+        elif before[ref] != after[ref]:
+            found.append(Change("update", ref, _difference(before[ref], after[ref])))
+    return found
+
+
+def _things(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    things: dict[str, Any] = {f"project/{declaration['project']}": {"gateway": declaration["gateway"], "platform": declaration["platform"]}}
+    for group, people in declaration["access"]["groups"].items():
+        things[f"group/{group}"] = {"people": sorted(people)}
+    for section in ("knowledge", "services"):
+        for name, body in declaration[section].items():
+            things[f"{KINDS[section]}/{name}"] = body
+    return things
+
+
+def _difference(before: Any, after: Any, path: str = "") -> str:
+    """The first few differing keys, as `key: old -> new`; secrets never stand in a declaration."""
+    said: list[str] = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            said.append(_difference(old, new, f"{path}{key}."))
+        else:
+            said.append(f"{path}{key}: {_short(old)} -> {_short(new)}")
+    return "; ".join(said)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

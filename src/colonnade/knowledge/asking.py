@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Search and answer over one knowledge base, for one asker. Nothing is recorded here: `recording` does that.
+
+Everything that reaches the answer went through the index under the asker's rights; what cannot be read is never opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from colonnade.core.answers import Answer, Asker, Citation, Found
+from colonnade.core.errors import ColonnadeError
+from colonnade.knowledge.answer.extract import extract
+from colonnade.knowledge.answer.passages import Extract, Passage
+from colonnade.knowledge.base import KnowledgeBase
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PASSAGES = 8
+HYBRID_FROM = 0.8
+"""Share of chunks that must be embedded before vectors take part."""
+
+Link = Callable[[str, str], str]
+"""(document, content) -> URL of the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An answer that is not recorded yet, with the passages that it was made from."""
+
+    answer: Answer
+    passages: tuple[Found, ...]
+
+
+class Asking:
+    """Answers from one knowledge base."""
+
+    def __init__(self, base: KnowledgeBase, link: Link) -> None:
+        self._base, self._link = base, link
+        self._paths: dict[tuple[str, int], str] = {}
+
+    def search(
+        self, asker: Asker, query: str, *, k: int, at_ms: int | None = None, mode: str = "hybrid", vector: NDArray[np.float32] | None = None
+    ) -> list[Found]:
+        """Passages that the asker may read, best first."""
+        if vector is None and mode != "lexical":
+            vector = self.vector(query)
+        used = mode if vector is not None else "lexical"
+        hits = self._base.index.search(query, vector, readers=asker.readers, at_ms=at_ms, k=k, mode=used)
+        found = []
+        for hit in hits:
+            try:
+                content = self._base.shelf.get(hit.content)
+            except KeyError:
+                continue
+            document, path = self._standing(asker, hit.content, at_ms)
+            chunk = content.chunks[hit.order]
+            found.append(
+                Found(
+                    document=document,
+                    content=hit.content,
+                    path=path,
+                    url=self._link(document, hit.content),
+                    encoding=content.encoding,
+                    start=chunk.start,
+                    end=chunk.end,
+                    text=content.text[chunk.start : chunk.end],
+                    score=hit.score,
+                    headings=chunk.headings,
+                    page=chunk.page,
+                    title=content.title,
+                    context=chunk.context,
+                    order=hit.order,
+                    lexical=hit.lexical,
+                    dense=hit.dense,
+                )
+            )
+        return found
+
+    def answer(self, asker: Asker, question: str, *, at_ms: int | None = None, k: int = PASSAGES) -> Draft:
+        """A cited extractive answer, or an abstention."""
+        vector = self.vector(question)
+        found = self.search(asker, question, k=k, at_ms=at_ms, vector=vector, mode="hybrid" if vector is not None else "lexical")
+        embedder = self._base.embedder if vector is not None else None
+        extracted = extract(
+            question,
+            vector,
+            [_passage(f) for f in found],
+            embed=embedder.embed if embedder is not None else None,
+            idf=self._base.index.idf(question, asker.readers, at_ms),
+        )
+        return Draft(_answer(extracted, found), tuple(found))
+
+    def vector(self, query: str) -> NDArray[np.float32] | None:
+        """The query's vector; None while there are no vectors to compare with."""
+        embedder = self._base.embedder
+        if embedder is None or self._base.share_embedded() < HYBRID_FROM:
+            return None
+        try:
+            return embedder.embed([query])[0]
+        except ColonnadeError:
+            return None
+
+    def _standing(self, asker: Asker, content: str, at_ms: int | None) -> tuple[str, str]:
+        """The document to cite: of those that hold the content and may be read, the one with the first path."""
+        standing = self._base.index.standing(content, asker.readers, at_ms)
+        return min(((v.document, self._path(v.document, v.valid_from_ms)) for v in standing), key=lambda pair: (pair[1], pair[0]))
+
+    def _path(self, document: str, valid_from_ms: int) -> str:
+        if (document, valid_from_ms) not in self._paths:
+            for row in self._base.tools.state.rows("versions_of_document", document=document):
+                self._paths[document, row["valid_from_ms"]] = self._base.path(row)
+        return self._paths[document, valid_from_ms]
+
+
+def _passage(found: Found) -> Passage:
+    return Passage(
+        document=found.document,
+        content=found.content,
+        order=found.order,
+        text=found.text,
+        start=found.start,
+        headings=found.headings,
+        context=found.context,
+        score=found.score,
+        lexical=found.lexical,
+        dense=found.dense,
+        page=found.page,
+    )
+
+
+def _answer(extracted: Extract, found: Sequence[Found]) -> Answer:
+    citations = []
+    for source in extracted.citations:
+        passage = found[source.passage]
+        citations.append(
+            Citation(
+                document=passage.document,
+                content=passage.content,
+                path=passage.path,
+                url=passage.url,
+                encoding=passage.encoding,
+                start=source.start,
+                end=source.end,
+                quote=source.text,
+                page=passage.page,
+                title=passage.title,
+            )
+        )
+    reason = extracted.reason.kind if extracted.reason is not None and extracted.status == "abstained" else ""
+    return Answer(
+        ref="",
+        status=extracted.status,
+        answer=extracted.answer,
+        citations=tuple(citations),
+        reason=reason,
+        signals=extracted.signals,
+        given=tuple(dict.fromkeys(f.document for f in found)),
+    )
