@@ -53,7 +53,7 @@ class Pages:
         self._room(size * 2 + 60)
         self.y -= size
         self._line(text, MARGIN, size, "F2")
-        self.y -= size * 0.9
+        self.y -= size * 1.4
 
     def paragraph(self, text: str, size: int = 11) -> None:
         """A paragraph, broken into lines."""

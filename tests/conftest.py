@@ -19,6 +19,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+
 from scripts.bootstrap import environment, get_uv
 
 ROOT = Path(__file__).resolve().parents[1]
