@@ -50,11 +50,12 @@ class SqliteTransaction:
         digest = hashlib.sha256(b"\x00" + data).digest()
         execute = self._connection.execute
         sql = statements()
-        execute(sql["entry_add"], {"id": leaf.id, "project": leaf.project, "bytes": data, "hash": digest})
-        execute(sql["subject_add"], {"subject": leaf.subject, "event": leaf.id, "kind": leaf.kind})
+        subject = leaf.subject
+        entry = {"id": leaf.id, "project": leaf.project, "subject": subject, "kind": leaf.kind}
+        seq = execute(sql["entry_add"], {**entry, "bytes": data, "hash": digest}).lastrowid
         if leaf.refs:
             edges = [
-                {"event": leaf.id, "place": place, "subject": leaf.subject, "role": role, "ref": ref}
+                {"seq": seq, "place": place, "subject": subject, "role": role, "ref": ref}
                 for place, (role, ref) in enumerate(leaf.refs)
             ]
             self._connection.executemany(sql["edge_add"], edges)

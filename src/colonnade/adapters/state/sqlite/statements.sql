@@ -11,59 +11,67 @@ INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE 
 
 -- name: entry_add
 -- Append a leaf to the log; the sequencer gives it an index.
-INSERT INTO entries (id, project, bytes, hash) VALUES (:id, :project, :bytes, :hash);
+INSERT INTO entries (id, project, subject, kind, bytes, hash) VALUES (:id, :project, :subject, :kind, :bytes, :hash);
 
 -- name: edge_add
 -- One ref of a leaf.
-INSERT INTO edges (event, place, subject, role, ref) VALUES (:event, :place, :subject, :role, :ref);
-
--- name: subject_add
--- Which leaf speaks of which subject.
-INSERT INTO subjects (subject, event, kind) VALUES (:subject, :event, :kind);
+INSERT INTO edges (seq, place, subject, role, ref) VALUES (:seq, :place, :subject, :role, :ref);
 
 -- name: entries_unsequenced
 -- Leaves without an index, oldest first.
-SELECT seq, id, hash FROM entries WHERE idx IS NULL ORDER BY seq LIMIT :limit;
+SELECT seq, hash FROM entries WHERE idx IS NULL ORDER BY seq LIMIT :limit;
 
 -- name: entry_sequence
 -- Give a leaf its index, once.
 UPDATE entries SET idx = :idx WHERE seq = :seq AND idx IS NULL;
 
--- name: entries_from
--- Leaves by index.
-SELECT seq, id, project, bytes, hash, idx FROM entries WHERE idx >= :first ORDER BY idx LIMIT :limit;
+-- name: entries_newest
+-- The newest leaves, newest first, before a place in the order of appending.
+SELECT seq, id, project, subject, kind, bytes, hash, idx FROM entries WHERE seq < :seq ORDER BY seq DESC LIMIT :limit;
 
--- name: entries_all_from_seq
--- Leaves in the order of appending, with or without an index.
-SELECT seq, id, project, bytes, hash, idx FROM entries WHERE seq > :seq ORDER BY seq LIMIT :limit;
+-- name: entries_hashes
+-- Leaf hashes by index, to continue a tree.
+SELECT idx, hash FROM entries WHERE idx >= :first ORDER BY idx LIMIT :limit;
+
+-- name: entries_after
+-- Leaves in the order of appending, with or without an index; enough to check hashes and tree.
+SELECT seq, id, bytes, hash, idx FROM entries WHERE seq > :seq ORDER BY seq LIMIT :limit;
+
+-- name: entries_after_deep
+-- Leaves in the order of appending with all that repeats what their bytes say, edges as JSON.
+SELECT seq, id, project, subject, kind, bytes, hash, idx, (
+  SELECT json_group_array(json_array(place, subject, role, ref))
+  FROM (SELECT place, subject, role, ref FROM edges WHERE edges.seq = entries.seq ORDER BY place)
+) AS edges
+FROM entries WHERE seq > :seq ORDER BY seq LIMIT :limit;
 
 -- name: entry_by_id
 -- One leaf.
-SELECT seq, id, project, bytes, hash, idx FROM entries WHERE id = :id;
+SELECT seq, id, project, subject, kind, bytes, hash, idx FROM entries WHERE id = :id;
 
 -- name: entries_of_subject
 -- The leaves that speak of a subject, oldest first.
-SELECT e.seq, e.id, s.kind, e.bytes, e.hash, e.idx FROM subjects s JOIN entries e ON e.id = s.event WHERE s.subject = :subject ORDER BY e.seq;
+SELECT seq, id, kind, bytes, hash, idx FROM entries WHERE subject = :subject ORDER BY seq;
 
 -- name: edges_of_subject
--- Edges that lead from a subject to what led to it.
-SELECT event, subject, role, ref FROM edges WHERE subject = :subject ORDER BY event, place;
+-- What led to a subject, as far as it was recorded up to a place in the log, oldest first.
+SELECT seq, role, ref FROM edges WHERE subject = :subject AND seq <= :seq ORDER BY seq, place;
 
 -- name: edges_to_ref
--- Edges that lead to a ref, from what it touched.
-SELECT event, subject, role, ref FROM edges WHERE ref = :ref ORDER BY event, place;
-
--- name: edges_from_event
--- All edges, in order, after one event; for checking against the leaves.
-SELECT event, place, subject, role, ref FROM edges WHERE event > :event ORDER BY event, place LIMIT :limit;
-
--- name: edges_of_event
--- The edges of one leaf.
-SELECT place, subject, role, ref FROM edges WHERE event = :event ORDER BY place;
+-- What a ref touched, from a place in the log on, oldest first.
+SELECT seq, role, subject FROM edges WHERE ref = :ref AND seq >= :seq ORDER BY seq, place;
 
 -- name: edges_count
 -- How many edges there are.
 SELECT count(*) AS count FROM edges;
+
+-- name: edges_orphaned
+-- Edges of no leaf; there are none in an honest state.
+SELECT seq, place, subject, role, ref FROM edges WHERE NOT EXISTS (SELECT 1 FROM entries WHERE entries.seq = edges.seq) LIMIT :limit;
+
+-- name: integrity
+-- The engine's own check of pages, records and indices: one row that says ok, or what is broken.
+PRAGMA integrity_check;
 
 -- name: entries_count
 -- How many leaves there are, and how many have an index.

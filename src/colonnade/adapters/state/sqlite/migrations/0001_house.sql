@@ -3,27 +3,29 @@
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
--- The log. `idx` is given by the sequencer; the bytes are the bytes hashed.
+-- The log. `idx` is given by the sequencer; the bytes are the bytes hashed. subject, kind and edges repeat what the bytes say.
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
   project TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  kind TEXT NOT NULL,
   bytes BLOB NOT NULL,
   hash BLOB NOT NULL,
   idx INTEGER UNIQUE
 );
 CREATE INDEX entries_unsequenced ON entries (seq) WHERE idx IS NULL;
+CREATE INDEX entries_subject ON entries (subject);
 CREATE TABLE edges (
-  event TEXT NOT NULL,
+  seq INTEGER NOT NULL,
   place INTEGER NOT NULL,
   subject TEXT NOT NULL,
   role TEXT NOT NULL,
   ref TEXT NOT NULL,
-  PRIMARY KEY (event, place)
+  PRIMARY KEY (seq, place)
 ) WITHOUT ROWID;
-CREATE INDEX edges_subject ON edges (subject, ref, role);
-CREATE INDEX edges_ref ON edges (ref, subject, role);
-CREATE TABLE subjects (subject TEXT NOT NULL, event TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (subject, event)) WITHOUT ROWID;
+CREATE INDEX edges_subject ON edges (subject, seq, place, role, ref);
+CREATE INDEX edges_ref ON edges (ref, seq, place, role, subject);
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, root BLOB NOT NULL, frontier BLOB NOT NULL, note TEXT NOT NULL, at_ms INTEGER NOT NULL);
 
 -- Who.

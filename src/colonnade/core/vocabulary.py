@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an entry may say: each kind with its subject, roles, MAC fields, numbers and enumerations, as data.
+
+The page docs/reference/ledger.md and the tests read this table; builders in `core.entries` write nothing that is not in
+it. It only grows within v1, and a verifier refuses nothing for being unknown to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from colonnade.core.leaf import Leaf
+
+ROLES: Mapping[str, str] = {
+    "by": "who or what did it: a run, or the person who ordered it",
+    "for": "the person whom it serves",
+    "on": "the knowledge base or service that it works on",
+    "into": "the knowledge base that holds the document",
+    "holds": "the content (the text of one or several equal files) that the document has from now on",
+    "readers": "the set of readers, from now on",
+    "asked_by": "who asked",
+    "asked_of": "the service that answered",
+    "under": "the epoch: the exact model, index, embedder, prompt, policies and settings",
+    "decided_by": "the decision that let it happen",
+    "given": "a document shown to the answerer",
+    "read": "the content of a given document, as it was then",
+    "cites": "a document quoted in the answer; always also given",
+    "follows": "the entry before it of the same conversation or Name: the answer, epoch or run",
+    "about": "what is judged",
+    "model": "a model, by its digest",
+    "policy": "a policy, by its digest",
+    "step": "the code of a step, by its digest",
+    "embedder": "an embedder, by its digest",
+    "code": "code, by its digest",
+}
+"""Every ref leads from the subject to something that led to it: never to a consequence, so that `why` is a walk."""
+
+DIGEST_ROLES = ("model", "policy", "step", "embedder", "code")
+"""Roles whose ref is a plain `sha256:HEX`: what they name is no personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one kind of entry may carry.
+
+    Attributes:
+        meaning: one sentence.
+        subject: prefix of the subject's id.
+        roles: roles of its refs.
+        mac: field -> what the MAC is over.
+        n: key -> meaning; the unit stands in the key.
+        status: key -> allowed values.
+    """
+
+    meaning: str
+    subject: str
+    roles: tuple[str, ...] = ()
+    mac: Mapping[str, str] = field(default_factory=dict)
+    n: Mapping[str, str] = field(default_factory=dict)
+    status: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+_CONTENT = {"content": "the file's bytes", "path": "the declared path"}
+_SIZES = {"chars": "code points of the text", "chunks": "chunks of it"}
+_RUN = ("ingest", "embed", "evaluate", "collect")
+
+KINDS: Mapping[str, Kind] = {
+    "project.created": Kind("A project begins.", "prj", ("by",), {"name": "the project's name"}),
+    "declaration.applied": Kind(
+        "`up` applied a declaration.",
+        "prj",
+        ("by",),
+        {"declaration": "the file's bytes"},
+        {"changes": "changes against what was running"},
+    ),
+    "readers.defined": Kind(
+        "A set of readers came into use.",
+        "rds",
+        ("by",),
+        {"groups": "canonical JSON of the sorted group names"},
+        {"groups": "how many groups"},
+    ),
+    "grant.changed": Kind(
+        "A person's groups changed, from now on and for every past as well.",
+        "prn",
+        ("by",),
+        {"name": "the declared name", "groups": "canonical JSON of the sorted group names"},
+        {"groups": "how many groups"},
+        {"change": ("granted", "changed", "withdrawn")},
+    ),
+    "document.added": Kind("A document came in.", "doc", ("by", "into", "holds", "readers"), _CONTENT, _SIZES),
+    "document.changed": Kind(
+        "A document has another content or other readers.", "doc", ("by", "holds", "readers"), _CONTENT, _SIZES
+    ),
+    "document.renamed": Kind(
+        "The same content, under another path.", "doc", ("by", "holds", "readers"), {"path": "the new declared path"}
+    ),
+    "document.removed": Kind(
+        "A document is no longer valid; it stays in the past.",
+        "doc",
+        ("by",),
+        status={"reason": ("deleted", "undeclared", "unreadable")},
+    ),
+    "run.started": Kind("A run begins.", "run", ("on", "for", "step", "follows"), status={"step": _RUN}),
+    "run.finished": Kind(
+        "A run is over.",
+        "run",
+        ("on",),
+        n={
+            "done": "items done",
+            "failed": "items that could not be read",
+            "ms": "milliseconds from start to end",
+        },
+        status={"step": _RUN, "outcome": ("succeeded", "failed", "cancelled", "lost")},
+    ),
+    "epoch.opened": Kind(
+        "From here on answers are given by exactly this.",
+        "epc",
+        ("on", "into", "follows", *DIGEST_ROLES),
+        {"index": "the index manifest", "settings": "canonical JSON of the settings that answer"},
+        {"generation": "generation of the live index"},
+    ),
+    "decision.made": Kind(
+        "Whether somebody may do something.",
+        "dec",
+        ("for", "on", "policy", "by"),
+        n={"readers": "sets of readers that the person is in"},
+        status={
+            "verdict": ("allow", "deny"),
+            "action": ("ask", "search", "read", "administer", "impersonate"),
+        },
+    ),
+    "answer.given": Kind(
+        "A question was answered, or honestly not.",
+        "ans",
+        ("asked_by", "asked_of", "under", "decided_by", "follows", "given", "read", "cites"),
+        {"question": "the question", "text": "the answer's text"},
+        {
+            "ms": "milliseconds until the last byte",
+            "tokens_in": "tokens read by a language model",
+            "tokens_out": "tokens written by it",
+            "as_of_ms": "the instant asked about, when it was not now",
+        },
+        {
+            "status": ("answered", "abstained", "failed"),
+            "reason": ("topic", "unsupported"),
+            "way": ("extractive", "model", "fallback"),
+        },
+    ),
+    "feedback.given": Kind(
+        "A person judged an answer.",
+        "fbk",
+        ("about", "by"),
+        {"note": "what they wrote"},
+        status={"verdict": ("up", "down")},
+    ),
+    "key.created": Kind(
+        "An API key was made.", "key", ("for", "by"), {"name": "the key's name"}, {"expires_ms": "when it ends"}
+    ),
+    "key.revoked": Kind("An API key ended.", "key", ("by",)),
+    "switch.made": Kind(
+        "A Name moved: what its subject points to changed at once.",
+        "knw",
+        ("by", "embedder", "follows"),
+        {"index": "the index manifest that is live from now on"},
+        {"generation": "generation of the Name from now on"},
+        {"name": ("index", "embedder", "policy")},
+    ),
+}
+
+
+def misfits(leaf: Leaf) -> list[str]:
+    """What in the leaf is not in this table, in words; empty for a leaf that this release could have written."""
+    kind = KINDS.get(leaf.kind)
+    if kind is None:
+        return [f"kind {leaf.kind}"]
+    found = [f"subject {leaf.subject[:3]}"] if leaf.subject[:3] != kind.subject else []
+    found += [f"role {role}" for role, _ in leaf.refs if role not in kind.roles]
+    found += [f"plain digest as {role}" for role, ref in leaf.refs if (ref[:7] == "sha256:") != (role in DIGEST_ROLES)]
+    found += [f"mac.{name}" for name in leaf.mac if name not in kind.mac]
+    found += [f"n.{name}" for name in leaf.n if name not in kind.n]
+    found += [f"is.{name}={value}" for name, value in leaf.status.items() if value not in kind.status.get(name, ())]
+    return found
