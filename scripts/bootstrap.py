@@ -128,7 +128,7 @@ def get_uv(env: dict[str, str]) -> Path:
     say(f"fetching uv {version}")
     part = DEV / "uv.part"
     shutil.rmtree(part, ignore_errors=True)
-    if importlib.util.find_spec("pip"):
+    if importlib.util.find_spec("pip") and importlib.util.find_spec("pip.__main__"):
         _uv_by_pip(version, hashes, part)
     else:
         _uv_by_hand(version, hashes, part, env)
