@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which texts go through the model together. Pure: lengths in, index lists out.
+
+Only padding and memory depend on it, never a vector: the graph keeps every row to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MOST_TOKENS = 2_300
+MOST_TEXTS = 16
+
+
+def plan(lengths: Sequence[int], *, workers: int = 1) -> list[list[int]]:
+    """Indices sorted by length, in batches padded to at most 2,300 tokens and 16 texts; longest batches first.
+
+    Args:
+        lengths: pieces of each text.
+        workers: the batches are made small enough that this many workers have one each.
+
+    >>> plan([5, 900, 7, 1500])
+    [[1, 3], [0, 2]]
+    """
+    budget = min(MOST_TOKENS, max(-(-sum(lengths) // workers), 1)) if workers > 1 else MOST_TOKENS
+    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
+    out: list[list[int]] = []
+    for index in order:
+        full = not out or len(out[-1]) == MOST_TEXTS or (len(out[-1]) + 1) * lengths[index] > budget
+        if full:
+            out.append([index])
+        else:
+            out[-1].append(index)
+    return out[::-1]
