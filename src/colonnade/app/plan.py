@@ -40,7 +40,9 @@ def changes(active: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> list
 
 
 def _things(declaration: Mapping[str, Any]) -> dict[str, Any]:
-    things: dict[str, Any] = {f"project/{declaration['project']}": {"gateway": declaration["gateway"], "platform": declaration["platform"]}}
+    things: dict[str, Any] = {
+        f"project/{declaration['project']}": {"gateway": declaration["gateway"], "platform": declaration["platform"]}
+    }
     for group, people in declaration["access"]["groups"].items():
         things[f"group/{group}"] = {"people": sorted(people)}
     for section in ("knowledge", "services"):

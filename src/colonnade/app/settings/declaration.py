@@ -39,9 +39,15 @@ class Source(Strict):
     """Where files come from, and who may read them."""
 
     path: str | None = Field(None, min_length=1, description="A folder or a file, relative to the declaration.")
-    builtin: Literal["python-topics"] | None = Field(None, description="Text that every CPython carries: the language reference.")
-    readers: list[Name] = Field(default_factory=lambda: ["everyone"], min_length=1, description="Groups that may read it.")
-    include: list[str] = Field(default_factory=list, description='Glob patterns of paths to take, for example "**/*.md"; empty: all.')
+    builtin: Literal["python-topics"] | None = Field(
+        None, description="Text that every CPython carries: the language reference."
+    )
+    readers: list[Name] = Field(
+        default_factory=lambda: ["everyone"], min_length=1, description="Groups that may read it."
+    )
+    include: list[str] = Field(
+        default_factory=list, description='Glob patterns of paths to take, for example "**/*.md"; empty: all.'
+    )
     exclude: list[str] = Field(default_factory=list, description="Glob patterns of paths to leave out.")
 
     @model_validator(mode="after")
@@ -53,7 +59,11 @@ class Source(Strict):
     @property
     def key(self) -> str:
         """What names this source within its knowledge base."""
-        return f"builtin:{self.builtin}" if self.builtin else Path(str(self.path)).as_posix().removeprefix("./").rstrip("/") or "."
+        return (
+            f"builtin:{self.builtin}"
+            if self.builtin
+            else Path(str(self.path)).as_posix().removeprefix("./").rstrip("/") or "."
+        )
 
 
 class EmbedWith(Strict):
@@ -109,7 +119,9 @@ class Gateway(Strict):
 
     host: str = Field("127.0.0.1", description="Only this machine by default.")
     port: int = Field(8700, ge=0, le=65535)
-    hosts: list[str] = Field(default_factory=list, description="Further names that clients call us by (the Host header).")
+    hosts: list[str] = Field(
+        default_factory=list, description="Further names that clients call us by (the Host header)."
+    )
     max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024)
 
 
@@ -151,9 +163,13 @@ def read_declaration(path: Path) -> Declaration:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
-        raise DeclarationError("no declaration here", file=str(path), line=1, hint="`colonnade init` writes one to start from") from error
+        raise DeclarationError(
+            "no declaration here", file=str(path), line=1, hint="`colonnade init` writes one to start from"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"cannot be read: {error}", file=str(path), line=1, hint="it must be UTF-8 text that you may read") from error
+        raise DeclarationError(
+            f"cannot be read: {error}", file=str(path), line=1, hint="it must be UTF-8 text that you may read"
+        ) from error
     return parse_declaration(text, str(path))
 
 
@@ -161,7 +177,12 @@ def parse_declaration(text: str, file: str) -> Declaration:
     """Check a declaration's text; `file` is for messages only."""
     located = load_yaml(text, file)
     if not isinstance(located.value, dict):
-        raise DeclarationError("a declaration is a mapping of sections", file=file, line=1, hint="start with `version: 1` and `project: NAME`")
+        raise DeclarationError(
+            "a declaration is a mapping of sections",
+            file=file,
+            line=1,
+            hint="start with `version: 1` and `project: NAME`",
+        )
     try:
         declaration = Declaration.model_validate(located.value)
     except ValidationError as error:
@@ -180,7 +201,10 @@ def _first_problem(error: ValidationError, located: Located, file: str) -> Decla
     problem = min(problems, key=lambda p: (p["type"] != "extra_forbidden", located.line(_written(p["loc"], located))))
     path = _written(problem["loc"], located)
     where = ".".join(str(step) for step in path) or "the file"
-    message, hint = f"{where}: {problem['msg'].removeprefix('Value error, ')}", "`colonnade explain declaration_invalid`"
+    message, hint = (
+        f"{where}: {problem['msg'].removeprefix('Value error, ')}",
+        "`colonnade explain declaration_invalid`",
+    )
     if problem["type"] == "extra_forbidden":
         key = str(path[-1])
         message = f"{key!r} is not a key here"
@@ -232,9 +256,16 @@ def _check_names(declaration: Declaration, located: Located, file: str) -> None:
             path = ("knowledge", name, "sources", place)
             for group in source.readers:
                 if group not in groups:
-                    raise _unknown("group", group, list(groups), file, located.line((*path, "readers")), "access.groups")
+                    raise _unknown(
+                        "group", group, list(groups), file, located.line((*path, "readers")), "access.groups"
+                    )
             if source.key in keys:
-                raise DeclarationError(f"the source {source.key!r} stands twice", file=file, line=located.line(path), hint="keep one of them")
+                raise DeclarationError(
+                    f"the source {source.key!r} stands twice",
+                    file=file,
+                    line=located.line(path),
+                    hint="keep one of them",
+                )
             keys.add(source.key)
     for name, service in declaration.services.items():
         if service.knowledge is not None and service.knowledge not in declaration.knowledge:

@@ -79,7 +79,10 @@ def find_places(start: str | None) -> Places:
     if given is not None and given.suffix in {".yaml", ".yml"}:
         return places_of(given.resolve())
     if given is not None and not given.is_dir():
-        raise UsageError(f"{given} is neither a folder nor a {DECLARATION}", hint="give the folder that holds the declaration: -C DIR")
+        raise UsageError(
+            f"{given} is neither a folder nor a {DECLARATION}",
+            hint="give the folder that holds the declaration: -C DIR",
+        )
     here = (given or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / DECLARATION).is_file():

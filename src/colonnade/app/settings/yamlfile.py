@@ -36,10 +36,15 @@ def load_yaml(text: str, file: str) -> Located:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise DeclarationError(
-            f"not valid YAML: {error.problem or error.context}", file=file, line=line, hint="check the indentation and the quotes near this line"
+            f"not valid YAML: {error.problem or error.context}",
+            file=file,
+            line=line,
+            hint="check the indentation and the quotes near this line",
         ) from error
     except yaml.YAMLError as error:
-        raise DeclarationError(f"not valid YAML: {error}", file=file, line=1, hint="the file must be UTF-8 text") from error
+        raise DeclarationError(
+            f"not valid YAML: {error}", file=file, line=1, hint="the file must be UTF-8 text"
+        ) from error
     located = Located(None)
     if node is not None:
         located.value = _value(node, (), located, file)
@@ -50,7 +55,9 @@ def _value(node: yaml.Node, path: Path, located: Located, file: str) -> Any:
     line = node.start_mark.line + 1
     located.lines.setdefault(path, line)
     if len(path) > _DEPTH:
-        raise DeclarationError("nested too deeply", file=file, line=line, hint="a declaration is a handful of levels deep")
+        raise DeclarationError(
+            "nested too deeply", file=file, line=line, hint="a declaration is a handful of levels deep"
+        )
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, located, file)
     if isinstance(node, yaml.SequenceNode):
@@ -61,7 +68,9 @@ def _value(node: yaml.Node, path: Path, located: Located, file: str) -> Any:
     try:
         return loader.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise DeclarationError(f"{getattr(node, 'value', '')!r} is not a value: {error}", file=file, line=line, hint="quote it") from error
+        raise DeclarationError(
+            f"{getattr(node, 'value', '')!r} is not a value: {error}", file=file, line=line, hint="quote it"
+        ) from error
     finally:
         loader.dispose()
 

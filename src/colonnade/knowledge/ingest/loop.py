@@ -51,6 +51,8 @@ class IngestLoop:
     changed: Callable[[], None] = lambda: None
     stop: threading.Event = field(default_factory=threading.Event)
     why: str = "declared"
+    watch: bool = True
+    _look: threading.Event = field(default_factory=threading.Event)
     _known: dict[str, Known] | None = None
     _missing: dict[str, str] = field(default_factory=dict)
     _writer: Writer | None = None
@@ -59,6 +61,9 @@ class IngestLoop:
         """One look and, if needed, one run; whether anything was done."""
         if not self.lease.take():
             return False
+        if not self.watch and not self._look.is_set():
+            return False
+        self._look.clear()
         if self._known is None:
             self._adopt()
         assert self._known is not None
@@ -80,6 +85,10 @@ class IngestLoop:
             self._say_ready()
         self.changed()
         return True
+
+    def look(self) -> None:
+        """Look at the files at the next step, also when they are not watched."""
+        self._look.set()
 
     def known(self) -> Mapping[str, Known]:
         """What stands of each file."""

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The house of one state directory: its store, keys, people, knowledge bases and services, and how a declaration comes into force.
+
+Threads, sockets and processes are `runtime`'s and `daemon`'s; what pages show is `pages`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from colonnade.app import wiring
+from colonnade.app.builtin import builtin_folder
+from colonnade.app.active import ACTIVE, read_active
+from colonnade.app.plan import Change, changes
+from colonnade.app.settings.declaration import Declaration, Source
+from colonnade.app.settings.environment import Places
+from colonnade.core.errors import Lost, UsageError
+from colonnade.govern.access.apikeys import ApiKeys
+from colonnade.govern.access.people import OWNER, People
+from colonnade.knowledge.asking import Asking
+from colonnade.knowledge.base import KnowledgeBase, Tools
+from colonnade.knowledge.contents import Shelf
+from colonnade.knowledge.ingest.loop import IngestLoop
+from colonnade.knowledge.recording import Recording
+from colonnade.knowledge.sources import FolderSource
+from colonnade.ports.journal import Journal
+from colonnade.ports.outside.state import Transaction
+from colonnade.ports.rowlease import RowLease
+
+SYSTEM = "colonnade"
+
+
+class House:
+    """Everything that a daemon holds open."""
+
+    def __init__(self, places: Places, *, holder: str) -> None:
+        self.places, self.holder = places, holder
+        self.clock = wiring.open_clock()
+        self.state = wiring.open_state(places, self.clock)
+        self.keys = wiring.open_keys(places, self.state)
+        self.blobs = wiring.open_blobs(places)
+        self.parsers = wiring.open_parsers()
+        self.embedders = wiring.Embedders(places)
+        self.stop = threading.Event()
+        self.hint = threading.Event()
+        self.url = ""
+        self.on_change: Callable[[], None] = lambda: None
+        self.declaration: Declaration | None = None
+        self.project = ""
+        self.loops: dict[str, IngestLoop] = {}
+        self.asking: dict[str, Asking] = {}
+        self._applying = threading.Lock()
+
+    def open_project(self, name: str) -> None:
+        """Open the state's project, or begin it under this name."""
+        rows = self.state.rows("projects_all")
+        if rows and rows[0]["name"] != name:
+            raise UsageError(
+                f"the state in {self.places.home} belongs to the project {rows[0]['name']!r}, not to {name!r}",
+                hint="keep the project's name, or set COLONNADE_HOME to another directory",
+                code="project_differs",
+            )
+        if self.project:
+            return
+        self.project = rows[0]["id"] if rows else self.state.new_id("prj")
+        self.journal = Journal(self.state, self.keys, self.project)
+        self.people = People(self.state, self.keys, self.journal)
+        self.api_keys = ApiKeys(self.state, self.journal)
+        with self.state.transaction() as tx:
+            if not rows:
+                tx.run("project_add", id=self.project, name=name, created_ms=self.state.now_ms())
+                self.keys.create(tx, self.project, self.project)
+            self.system = self.people.ensure(tx, SYSTEM, "service")
+            self.owner = self.people.ensure(tx, OWNER, "owner")
+            if not rows:
+                self.journal.append(
+                    tx, "project.created", self.project, actor=self.system, mac={"name": (self.project, name.encode())}
+                )
+        self.recording = Recording(self.state, self.keys, self.journal, self.system)
+
+    def active(self) -> dict[str, Any] | None:
+        """The declaration in force, as it was dumped."""
+        return read_active(self.state, self.keys, self.project)
+
+    def apply(self, declaration: Declaration) -> list[Change]:
+        """Bring a declaration into force; applying it again changes nothing. Returns what changed."""
+        with self._applying:
+            self.open_project(declaration.project)
+            wanted = declaration.model_dump(mode="json")
+            difference = changes(self.active(), wanted)
+            if difference:
+                self._write(declaration, wanted)
+            self.declaration = declaration
+            self._open_rooms(declaration)
+            self.on_change()
+            self.hint.set()
+            return difference
+
+    def close(self) -> None:
+        """Save what is derived, end children, close the store."""
+        for loop in self.loops.values():
+            loop.base.save()
+            loop.lease.release()
+        self.parsers.close()
+        self.embedders.close()
+        self.state.close()
+
+    def source_readers(self, source: Source) -> str:
+        """The id of a source's reader set."""
+        names = json.dumps(sorted(set(source.readers)))
+        return next(
+            row["id"]
+            for row in self.state.rows("reader_sets_of_project", project=self.project)
+            if row["names"] == names
+        )
+
+    def _write(self, declaration: Declaration, wanted: dict[str, Any]) -> None:
+        body = json.dumps(wanted, sort_keys=True, ensure_ascii=False).encode()
+        sealed = self.keys.seal((self.project,), body, "declaration")
+        with self.state.transaction() as tx:
+            applied = self.journal.append(
+                tx,
+                "declaration.applied",
+                self.project,
+                actor=self.owner,
+                mac={"declaration": (self.project, body)},
+                n={"knowledge": len(declaration.knowledge), "services": len(declaration.services)},
+            )
+            digest = f"evt:{applied}"
+            tx.run(
+                "artifact_add",
+                digest=digest,
+                project=self.project,
+                kind=ACTIVE,
+                body=sealed,
+                created_ms=self.state.now_ms(),
+            )
+            self._point(tx, digest)
+            self.people.set_groups(tx, declaration.access.groups, actor=self.owner, by=self.project)
+            for name, base in declaration.knowledge.items():
+                tx.run(
+                    "knowledge_add",
+                    id=self.state.new_id("knw"),
+                    project=self.project,
+                    name=name,
+                    created_ms=self.state.now_ms(),
+                )
+                row = next(r for r in tx.rows("knowledge_of_project", project=self.project) if r["name"] == name)
+                self.keys.create(tx, row["id"], self.project)
+                for source in base.sources:
+                    readers = self.people.reader_set(tx, source.readers, actor=self.owner)
+                    self._grant(tx, row["id"], source.key, readers)
+            for name in declaration.services:
+                tx.run("service_add", id=self.state.new_id("svc"), project=self.project, name=name)
+
+    def _point(self, tx: Transaction, digest: str) -> None:
+        """Move the name `declaration/active`, by compare-and-set."""
+        here = tx.rows("name_get", project=self.project, kind=ACTIVE, name="active")
+        if not here:
+            tx.run("name_create", project=self.project, kind=ACTIVE, name="active", digest=digest)
+        elif not tx.run(
+            "name_move",
+            project=self.project,
+            kind=ACTIVE,
+            name="active",
+            digest=digest,
+            generation=here[0]["generation"],
+        ):
+            raise Lost("another declaration was applied meanwhile", hint="run `colonnade plan` and `up` again")
+
+    def _grant(self, tx: Transaction, knowledge: str, source: str, readers: str) -> None:
+        """Documents of a source whose readers changed."""
+        for row in tx.rows("documents_of_knowledge", knowledge=knowledge):
+            if row["source"] == source and row["readers"] != readers:
+                tx.run("document_readers", id=row["id"], readers=readers)
+                self.journal.append(
+                    tx,
+                    "grant.changed",
+                    row["id"],
+                    actor=self.owner,
+                    refs=[("by", self.project), ("readers", readers), ("before", row["readers"])],
+                    status={"change": "readers", "whom": "groups"},
+                )
+
+    def _open_rooms(self, declaration: Declaration) -> None:
+        rows = {row["name"]: row["id"] for row in self.state.rows("knowledge_of_project", project=self.project)}
+        for name, knowledge in rows.items():
+            declared = declaration.knowledge.get(name)
+            sources = [self._source(s) for s in declared.sources] if declared else []
+            embed_with = declared.embed_with if declared else None
+            specification = embed_with.model_dump_json() if embed_with else ""
+            loop = self.loops.get(name)
+            if loop is None:
+                loop = self._loop(name, knowledge, sources, specification)
+                self.loops[name] = loop
+                self.asking[name] = Asking(loop.base, self.link)
+            else:
+                loop.sources, loop.specification, loop.why = sources, specification, "declaration changed"
+                documents = [row["id"] for row in self.state.rows("documents_of_knowledge", knowledge=knowledge)]
+                loop.base.take_in([], documents)
+            loop.watch = declared.watch if declared else True
+            loop.look()
+
+    def _loop(self, name: str, knowledge: str, sources: list[FolderSource], specification: str) -> IngestLoop:
+        tools = Tools(self.state, self.keys, self.embedders.get, wiring.open_vectors, self.places.index)
+        shelf = Shelf(self.state, self.blobs, self.keys, self.project, knowledge)
+        return IngestLoop(
+            state=self.state,
+            base=KnowledgeBase(tools, shelf, self.project, knowledge, name),
+            parsers=self.parsers,
+            journal=self.journal,
+            lease=RowLease(self.state, f"ingest/{knowledge}", self.holder),
+            actor=self.system,
+            sources=sources,
+            specification=specification,
+            changed=lambda: self.on_change(),
+            stop=self.stop,
+        )
+
+    def _source(self, source: Source) -> FolderSource:
+        root = (
+            builtin_folder(self.places.home, source.builtin)
+            if source.builtin
+            else self.places.folder / str(source.path)
+        )
+        key = source.key.removeprefix("builtin:")
+        return FolderSource(
+            key=key,
+            root=Path(root),
+            readers=self.source_readers(source),
+            include=tuple(source.include),
+            exclude=tuple(source.exclude),
+            skip=frozenset({self.places.home}),
+        )
+
+    def link(self, document: str, content: str) -> str:
+        """The URL of a source."""
+        return f"{self.url}/documents/{document}@{content}"

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only importer of adapters: which engine stands behind which port. Each import waits until it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+from colonnade.app.settings.environment import Places, secret
+from colonnade.core.errors import StateError, Unavailable
+from colonnade.ports.outside.blobs import Blobs
+from colonnade.ports.outside.clock import Clock
+from colonnade.ports.outside.keys import Keys
+from colonnade.ports.outside.models import Embedder
+from colonnade.ports.outside.parsers import Parsers
+from colonnade.ports.outside.state import State
+
+if TYPE_CHECKING:
+    from colonnade.ports.outside.vectors import Vectors
+
+
+def open_clock() -> Clock:
+    """The machine's clocks."""
+    from colonnade.adapters.clock.system import SystemClock
+
+    return SystemClock()
+
+
+def open_state(places: Places, clock: Clock, *, readonly: bool = False) -> State:
+    """The state store of these places; made if it is not there, unless read-only."""
+    from colonnade.adapters.state.sqlite.engine import SqliteState
+
+    if not readonly:
+        places.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    elif not places.state_file.exists():
+        raise StateError(f"there is no state in {places.home}", hint="`colonnade up` makes it", code="state_missing")
+    return SqliteState(places.state_file, clock, readonly=readonly)
+
+
+def open_keys(places: Places, state: State, *, readonly: bool = False) -> Keys:
+    """The keys of the state's log; made, with the log's id, when the state is new."""
+    from colonnade.adapters.keys.file import FileKeys
+
+    found = state.rows("meta_get", key="log_id")
+    if found:
+        return FileKeys(places.keys, found[0]["value"], state, create=False)
+    if readonly:
+        raise StateError("the state was never used", hint="`colonnade up` begins it", code="state_missing")
+    log = secrets.token_hex(16)
+    keys = FileKeys(places.keys, log, state, create=True)
+    with state.transaction() as tx:
+        tx.run("meta_put", key="log_id", value=log)
+    return keys
+
+
+def open_blobs(places: Places) -> Blobs:
+    """The blob store of these places."""
+    from colonnade.adapters.blobs.file import FileBlobs
+
+    return FileBlobs(places.blobs)
+
+
+def open_parsers() -> Parsers:
+    """Parsers, each bounded in a child."""
+    from colonnade.adapters.parsers.pool import BoundedParsers
+
+    return BoundedParsers()
+
+
+def open_vectors(dimensions: int) -> Vectors:
+    """An empty vector engine."""
+    from colonnade.adapters.vectors.choose import best_vectors
+
+    return best_vectors(dimensions)
+
+
+class Embedders:
+    """Embedders by their specification, one process each; thread-safe.
+
+    A specification is the declaration's `embed_with` as JSON, or "" for the default model on this machine.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._open: dict[str, Embedder] = {}
+        self._lock = threading.Lock()
+
+    def get(self, specification: str) -> Embedder | None:
+        """The embedder; None when the default model's weights are not installed. Raises UsageError for a folder that is no model."""
+        with self._lock:
+            if specification not in self._open:
+                try:
+                    self._open[specification] = self._make(specification)
+                except Unavailable:
+                    return None
+            return self._open[specification]
+
+    def close(self) -> None:
+        """End every embedder's process."""
+        with self._lock:
+            for embedder in self._open.values():
+                embedder.close()
+            self._open.clear()
+
+    def _make(self, specification: str) -> Embedder:
+        if specification:
+            wanted = json.loads(specification)
+            if wanted.get("url"):
+                from colonnade.adapters.models.openai import OpenAIEmbedder
+
+                return OpenAIEmbedder(
+                    wanted["url"], wanted["model"], secret(wanted["key_env"]) if wanted.get("key_env") else ""
+                )
+            from colonnade.adapters.models.minilm import folder_embedder
+
+            return folder_embedder(self._places.folder / wanted["folder"], self._places.home)
+        from colonnade.adapters.models.minilm import default_embedder
+
+        return default_embedder(self._places.home)
+
+
+def private_file(path: os.PathLike[str], text: str) -> None:
+    """Write a file that only its owner may read, replacing it at once."""
+    temporary = f"{os.fspath(path)}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, stat.S_IRUSR | stat.S_IWUSR)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
