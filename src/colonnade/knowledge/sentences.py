@@ -34,7 +34,7 @@ _NEVER = _words(
     "z.b d.h u.a i.d.r bzw usw vgl evtl ggf inkl zzgl ph.d m.d p.ex ref"
 )
 _BEFORE_NUMBER = _words(
-    "no nos fig figs eq eqs sec secs ch p pp vol art abs nr tab ed par para paras app ex ext tel max min ver v s c arts §"
+    "no nos fig figs eq eqs sec secs ch p pp vol art abs nr tab ed par para app ex ext tel max min ver v s c arts §"
 )
 _MAY_END = _words(
     "inc ltd co corp jr sr etc u.s u.k u.n e.u a.m p.m dept est plc llc bros "

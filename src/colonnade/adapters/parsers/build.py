@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the text and the blocks of a file whose text is extracted: the one place where blocks and their spans are
+made.
+
+Format parsers hand pieces in reading order; nothing of a format's syntax belongs here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from colonnade.core.documents import Block, BlockKind, Parsed
+from colonnade.core.errors import Unreadable
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufeff\ufffe\uffff]")
+_TIGHT = {(BlockKind.LIST_ITEM, BlockKind.LIST_ITEM), (BlockKind.TABLE_ROW, BlockKind.TABLE_ROW)}
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space as one space."""
+    return " ".join(text.split())
+
+
+class TextBuilder:
+    """Appends blocks to a text and keeps the path of headings.
+
+    Args:
+        limit: the most code points that the text may have; past it `Unreadable` with code `bomb` is raised.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[str] = []
+        self._size = 0
+        self._blocks: list[Block] = []
+        self._path: list[tuple[int, str]] = []
+        self._table = 0
+        self.page: int | None = None
+        self.part = ""
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The path of headings above what comes next."""
+        return tuple(text for _, text in self._path)
+
+    def start_part(self, name: str) -> None:
+        """A named part begins (a sheet, an attachment): headings of the part before do not reach into it."""
+        self.part = name
+        self._path.clear()
+
+    def heading(self, text: str, level: int) -> None:
+        """A heading of `level` 1 to 6; it is above all that follows until one of its level or a higher one comes."""
+        text = one_line(text)
+        level = min(max(level, 1), 6)
+        while self._path and self._path[-1][0] >= level:
+            self._path.pop()
+        if self._append(BlockKind.HEADING, text, level=level):
+            self._path.append((level, text[:200]))
+
+    def paragraph(self, text: str) -> None:
+        """Running text; inner newlines are kept."""
+        self._append(BlockKind.PARAGRAPH, text)
+
+    def list_item(self, text: str, marker: str = "-", depth: int = 0) -> None:
+        """An item of a list with its marker, indented by its depth."""
+        if text.strip():
+            self._append(BlockKind.LIST_ITEM, f"{'  ' * min(depth, 8)}{marker} {text.strip()}")
+
+    def code(self, text: str) -> None:
+        """Text whose line breaks and indents mean something."""
+        self._append(BlockKind.CODE, text.strip("\r\n"))
+
+    def table(self, rows: Sequence[Sequence[str]], *, has_header: bool | None = None) -> None:
+        """A table, row by row. `has_header` None: the first row is taken for a header when it looks like one."""
+        cleaned = [[one_line(cell) for cell in row] for row in rows]
+        cleaned = [row for row in cleaned if any(row)]
+        if not cleaned:
+            return
+        self._table += 1
+        named = looks_like_header(cleaned) if has_header is None else has_header
+        header = tuple(cell[:80] for cell in cleaned[0]) if named and len(cleaned) > 1 else ()
+        for at, row in enumerate(cleaned):
+            self._append(BlockKind.TABLE_ROW, " | ".join(row).strip(), header=header if at else (), first=at == 0)
+
+    def result(self, title: str = "") -> Parsed:
+        """The text so far; raises `Unreadable` with code `no_text` when there is none."""
+        text = "".join(self._pieces)
+        if not self._blocks:
+            raise Unreadable("There is no text in it.", code="no_text", hint="Scans need OCR, which is not there yet.")
+        return Parsed(text=text, encoding=None, blocks=tuple(self._blocks), title=one_line(clean(title))[:200])
+
+    def _append(
+        self, kind: BlockKind, text: str, *, level: int = 0, header: tuple[str, ...] = (), first: bool = False
+    ) -> bool:
+        text = clean(text).rstrip()
+        if not text.strip():
+            return False
+        if self._blocks:
+            tight = (self._blocks[-1].kind, kind) in _TIGHT and not first
+            self._put("\n" if tight else "\n\n")
+        start = self._size
+        self._put(text)
+        self._blocks.append(
+            Block(kind, start, self._size, self.headings, level=level, page=self.page, part=self.part, header=header)
+        )
+        return True
+
+    def _put(self, piece: str) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise Unreadable(f"Its text is longer than {self._limit >> 20} Mi characters.", code="bomb")
+        self._pieces.append(piece)
+
+
+def clean(text: str) -> str:
+    """Without control characters, lone surrogates and non-characters, which no reader sees and no encoder takes."""
+    return _CONTROL.sub("", text) if _CONTROL.search(text) else text
+
+
+def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names columns: all its cells are filled, differ, and none is a number."""
+    first = rows[0]
+    filled = [cell for cell in first if cell]
+    return (
+        len(rows) > 1
+        and len(filled) * 2 > len(first)
+        and len(set(filled)) == len(filled)
+        and not any(is_number(cell) for cell in filled)
+    )
+
+
+def is_number(cell: str) -> bool:
+    """Whether a person reads the cell as a number, an amount or a date."""
+    digits = sum(c.isdigit() for c in cell)
+    return digits > 0 and digits * 2 >= len(cell.strip("%$€£ "))
