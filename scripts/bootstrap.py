@@ -116,15 +116,26 @@ def locked_uv() -> tuple[str, dict[str, str]]:
     return entry["version"], hashes
 
 
-def get_uv(env: dict[str, str]) -> Path:
-    """The path of uv at the locked version; fetched on the first call, found on the others."""
-    version, hashes = locked_uv()
-    folder = DEV / f"uv-{version}"
-    binary = folder / "bin" / "uv"
+def find_uv() -> Path | None:
+    """uv at the locked version, if an earlier call fetched it or the user has it; no network."""
+    version, _ = locked_uv()
+    binary = _home_of(version) / "bin" / "uv"
     if binary.exists():
         return binary
-    if (found := shutil.which("uv")) and _version_of(found) == version:
-        return Path(found)
+    found = shutil.which("uv")
+    return Path(found) if found and _version_of(found) == version else None
+
+
+def _home_of(version: str) -> Path:
+    return DEV / f"uv-{version}"
+
+
+def get_uv(env: dict[str, str]) -> Path:
+    """The path of uv at the locked version; fetched on the first call, found on the others."""
+    if found := find_uv():
+        return found
+    version, hashes = locked_uv()
+    folder = _home_of(version)
     say(f"fetching uv {version}")
     part = DEV / "uv.part"
     shutil.rmtree(part, ignore_errors=True)
@@ -134,7 +145,7 @@ def get_uv(env: dict[str, str]) -> Path:
         _uv_by_hand(version, hashes, part, env)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    return binary
+    return folder / "bin" / "uv"
 
 
 def _version_of(uv: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from scripts.bootstrap import environment, get_uv
+from scripts.bootstrap import environment, find_uv
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "") not in {"", "0", "false"}
@@ -100,8 +100,7 @@ def _client_python(name: str) -> Path:
 
 
 def _make_environment(folder: Path, wanted: Path) -> None:
-    env = environment()
-    uv = get_uv(env)
+    env, uv = environment(), locked_uv_or_skip()
     shutil.rmtree(folder, ignore_errors=True)
     for command in (
         ["venv", "-q", str(folder)],
@@ -110,3 +109,8 @@ def _make_environment(folder: Path, wanted: Path) -> None:
         done = subprocess.run([str(uv), *command], env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"needs the network once, to install {wanted.name}: {done.stderr.strip()[-300:]}")
+
+
+def locked_uv_or_skip() -> Path:
+    """The uv that `./dev setup` has fetched."""
+    return find_uv() or pytest.skip("needs uv at the locked version: ./dev setup fetches it")
