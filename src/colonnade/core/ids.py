@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 PREFIXES = {
-    "log": "log",
     "prj": "project",
     "prn": "principal",
     "doc": "document",
