@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where each thing has its page. Pure; the only place that spells the console's paths besides the route table."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from colonnade.core.answers import Citation
+
+_PAGES = {"answer": "/answers/", "document": "/documents/", "run": "/runs/"}
+
+
+def with_query(path: str, **query: object) -> str:
+    """A path with those parameters that have a value."""
+    kept = {name: str(value) for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def ref_url(ref: str, person: str = "") -> str:
+    """The page of a ref `kind/id`; kinds without a page of their own have their lineage page."""
+    kind, _, name = ref.partition("/")
+    path = _PAGES.get(kind, f"/refs/{quote(kind)}/") + quote(name, safe="@")
+    return with_query(path, **{"as": person})
+
+
+def lineage_url(ref: str, person: str = "") -> str:
+    """The lineage page of a ref: what led to it and what it touched."""
+    return with_query(f"/refs/{quote(ref, safe='/@')}", **{"as": person})
+
+
+def source_url(citation: Citation, person: str = "") -> str:
+    """The source page with the quote marked. Made from ids, never from text that a document could hold."""
+    path = f"/documents/{quote(citation.document)}@{quote(citation.content)}"
+    return with_query(path, start=citation.start, end=citation.end, **{"as": person}) + "#span"
