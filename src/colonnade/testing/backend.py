@@ -29,6 +29,7 @@ from colonnade.gateway.backend import (
     Snapshot,
     Source,
     Upstream,
+    Version,
     Walk,
 )
 from colonnade.testing import backend_documents as data
@@ -139,6 +140,9 @@ class FakeBackend:
         hosts: further values of the Host header to answer to.
     """
 
+    documents: Sequence[Doc] = data.DOCUMENTS
+    unreadable: Sequence[tuple[str, str, str, str, int]] = data.UNREADABLE
+
     def __init__(
         self, *, upstream: Upstream | None = None, max_body_bytes: int = 10 * 1024 * 1024, hosts: Sequence[str] = ()
     ) -> None:
@@ -198,7 +202,7 @@ class FakeBackend:
         at = self._now if as_of_ms is None else as_of_ms
         return [
             d
-            for d in data.DOCUMENTS
+            for d in self.documents
             if d.readers in asker.readers and d.valid_from_ms <= at and (d.valid_to_ms is None or at < d.valid_to_ms)
         ]
 
@@ -315,7 +319,7 @@ class FakeBackend:
         return "all-MiniLM-L6-v2"
 
     def _document(self, asker: Asker, document: str, content: str | None) -> Doc | None:
-        versions = [d for d in data.DOCUMENTS if d.document == document and d.readers in asker.readers]
+        versions = [d for d in self.documents if d.document == document and d.readers in asker.readers]
         if content is None:
             return next((d for d in versions if d.valid_to_ms is None), None)
         return next((d for d in versions if d.content == content), None)
@@ -339,6 +343,11 @@ class FakeBackend:
             tuple(_spans(doc.text)),
         )
 
+    def versions(self, asker: Asker, document: str) -> Sequence[Version]:
+        mine = [d for d in self.documents if d.document == document and d.readers in asker.readers]
+        newest = sorted(mine, key=lambda d: -d.valid_from_ms)
+        return [Version(d.content, d.path, d.valid_from_ms, d.valid_to_ms) for d in newest]
+
     def raw(self, asker: Asker, document: str, content: str | None) -> bytes | None:
         doc = self._document(asker, document, content)
         return None if doc is None else doc.text.encode()
@@ -360,7 +369,7 @@ class FakeBackend:
         )
         unreadable = tuple(
             FileView(path, "", "unreadable", code, reason, 0, (data.READER_NAMES[readers],), size)
-            for path, code, reason, readers, size in data.UNREADABLE
+            for path, code, reason, readers, size in self.unreadable
             if readers in asker.readers
         )
         return replace(self.knowledge(asker)[0], files=files, unreadable=unreadable)
