@@ -21,16 +21,19 @@ from numpy.typing import NDArray
 
 from colonnade.core.search import Hit, IndexedChunk, Visibility
 from colonnade.knowledge.index import lexical
+from colonnade.knowledge.index.alike import sketch
 from colonnade.knowledge.index.postings import Postings, Segment, TermHash
 from colonnade.knowledge.index.rights import Rights
 from colonnade.knowledge.index.rows import Rows
-from colonnade.knowledge.index.search import Question, View, find
+from colonnade.knowledge.index.search import Question, find
+from colonnade.knowledge.index.view import View
 from colonnade.knowledge.index.words import terms
-from colonnade.ports.outside.vectors import Scope, Vectors
+from colonnade.ports.outside.vectors import Vectors
 
 Mode = Literal["hybrid", "lexical", "dense"]
 Recall = Literal["default", "wide"]
-_VIEWS_KEPT = 64
+_VIEWS_KEPT = 256
+_VIEW_BYTES_KEPT = 256 * 1024 * 1024
 _COMPACT_FROM = 4096
 
 
@@ -64,6 +67,7 @@ class Index:
         self._postings = Postings()
         self._rights = Rights()
         self._views: OrderedDict[tuple[frozenset[str], int | None], View] = OrderedDict()
+        self._view_bytes = 0
         self._searching = 0
 
     # ---- what stands in it
@@ -71,15 +75,16 @@ class Index:
     def add(self, content: str, chunks: Sequence[IndexedChunk]) -> None:
         """Take in a content's chunks, found at once; what stood for the content before goes, vectors too."""
         hashed = [self._hash(terms(chunk.words)) for chunk in chunks]
+        sketches = [sketch(chunk.words, self._hash) for chunk in chunks]
         with self._lock:
             self.remove(content)
             number = self._number(content)
             first = self._rows.append(
-                number, [c.order for c in chunks], [len(h) for h in hashed], [c.key for c in chunks]
+                number, [c.order for c in chunks], [len(h) for h in hashed], [c.key for c in chunks], sketches
             )
             self._spans[content] = (first, len(chunks))
             self._postings.add(first, hashed)
-            self._views.clear()
+            self._changed()
 
     def set_vectors(self, content: str, first: int, rows: NDArray[np.float32]) -> None:
         """Vectors [n, dimensions] for the content's chunks first..first+n, by position in what `add` was given.
@@ -96,7 +101,7 @@ class Index:
                 )
             self.vectors.put(begin + first, np.ascontiguousarray(rows, np.float32))
             self._rows.has_vector[begin + first : begin + first + len(rows)] = True
-            self._views.clear()
+            self._changed()
 
     def remove(self, content: str) -> None:
         """Forget a content's chunks; its visibilities stay until replaced or dropped. Unknown ones are fine."""
@@ -104,7 +109,7 @@ class Index:
             begin, count = self._spans.pop(content, (0, 0))
             if count:
                 self._rows.live[begin : begin + count] = False
-                self._views.clear()
+                self._changed()
                 self._compact()
 
     def set_visibility(self, rows: Iterable[Visibility]) -> None:
@@ -114,13 +119,13 @@ class Index:
             for row in rows:
                 self._number(row.content)
             self._rights.replace(rows)
-            self._views.clear()
+            self._changed()
 
     def drop_visibility(self, document: str) -> None:
         """Nothing stands for the document any more."""
         with self._lock:
             self._rights.drop(document)
-            self._views.clear()
+            self._changed()
 
     def sizes(self) -> Sizes:
         """What is in it now."""
@@ -142,6 +147,7 @@ class Index:
         mode: Mode = "hybrid",
         recall: Recall = "default",
         only: Collection[str] | None = None,
+        collapse: bool = True,
     ) -> list[Hit]:
         """The k best permitted chunks, best first.
 
@@ -154,18 +160,16 @@ class Index:
             mode: which legs.
             recall: "wide" looks a second time with what the first look found.
             only: search inside these contents only; statistics stay those of all that is permitted.
+            collapse: of chunks that say the same, give only the best.
         """
         if k < 1 or (mode == "dense" and vector is None):
             return []
-        question = Question(self._distinct(words), vector, k, mode, recall == "wide")
-        with self._snapshot(readers, at_ms) as (view, segments, keys):
-            view = view if only is None else view.narrowed(self._mask_of(only))
-            found = find(question, view, segments, self.vectors, keys)
+        asked = lexical.asked(self._hash(terms(words)))
+        question = Question(asked, vector, k, mode, recall == "wide", collapse)
+        with self._snapshot(readers, at_ms, only) as (view, segments):
+            found = find(question, view, segments, self.vectors, self._rows)
             content, order = self._rows.content, self._rows.order
-            return [
-                Hit(self._names[content[row]], int(order[row]), score, words_score, dense)
-                for row, score, words_score, dense in found
-            ]
+            return [Hit(self._names[content[f.row]], int(order[f.row]), f.score, f.lexical, f.dense) for f in found]
 
     def standing(self, content: str, readers: frozenset[str], at_ms: int | None = None) -> list[Visibility]:
         """The permitted standings of a content at the instant, oldest first: which document to cite."""
@@ -175,53 +179,52 @@ class Index:
     def idf(self, words: str, readers: frozenset[str], at_ms: int | None = None) -> Mapping[str, float]:
         """Each distinct term of the words (as `words.terms` gives them) with its idf over what the reader may see."""
         distinct = list(dict.fromkeys(terms(words)))
-        with self._snapshot(readers, at_ms) as (view, segments, _keys):
-            found = lexical.frequencies(segments, self._hash(distinct), view.mask)
-            return {term: lexical.idf(view.count, n) for term, n in zip(distinct, found, strict=True)}
+        with self._snapshot(readers, at_ms, None) as (view, segments):
+            found = lexical.frequencies(segments, self._hash(distinct), view.field.mask)
+            return {term: lexical.idf(view.field.count, n) for term, n in zip(distinct, found, strict=True)}
 
     # ---- inside
 
     @contextmanager
     def _snapshot(
-        self, readers: frozenset[str], at_ms: int | None
-    ) -> Iterator[tuple[View, tuple[Segment, ...], NDArray[np.uint8]]]:
+        self, readers: frozenset[str], at_ms: int | None, only: Collection[str] | None
+    ) -> Iterator[tuple[View, tuple[Segment, ...]]]:
+        """A view and the segments to search it in; while it is held, rows are added but never renumbered."""
         with self._lock:
             segments = self._postings.flush()
             view = self._view(readers, at_ms)
+            if only is not None:
+                view = view.narrowed(self._mask_of(only))
             self._searching += 1
-            keys = self._rows.keys
         try:
-            yield view, segments, keys
+            yield view, segments
         finally:
             with self._lock:
                 self._searching -= 1
 
     def _view(self, readers: frozenset[str], at_ms: int | None) -> View:
-        known = self._views.get((readers, at_ms))
-        if known is not None:
+        view = self._views.get((readers, at_ms))
+        if view is not None:
             self._views.move_to_end((readers, at_ms))
-            return known
+            return view
         contents = self._rights.permitted(readers, at_ms)
-        mask = (
-            contents[self._rows.content[: self._rows.count]] & self._rows.alive if len(contents) else np.zeros(0, bool)
-        )
-        count, norm = lexical.norms(self._rows.length[: self._rows.count], mask)
-        embedded = mask & self._rows.embedded
-        scope = Scope(np.flatnonzero(embedded), embedded)
-        view = self._views[readers, at_ms] = View(mask, count, norm, scope, self._rows.keys)
-        while len(self._views) > _VIEWS_KEPT:
-            self._views.popitem(last=False)
+        rows = self._rows
+        permitted = contents[rows.content[: rows.count]] & rows.alive if len(contents) else np.zeros(rows.count, bool)
+        view = self._views[readers, at_ms] = View.of(permitted, rows, self.vectors)
+        self._view_bytes += view.size
+        while (self._view_bytes > _VIEW_BYTES_KEPT and len(self._views) > 1) or len(self._views) > _VIEWS_KEPT:
+            self._view_bytes -= self._views.popitem(last=False)[1].size
         return view
 
-    def _mask_of(self, contents: Collection[str]) -> NDArray[np.bool_]:
-        with self._lock:
-            mask = np.zeros(self._rows.count, bool)
-            for begin, count in (self._spans[c] for c in set(contents) if c in self._spans):
-                mask[begin : begin + count] = True
-            return mask
+    def _changed(self) -> None:
+        self._views.clear()
+        self._view_bytes = 0
 
-    def _distinct(self, words: str) -> list[int]:
-        return self._hash(list(dict.fromkeys(terms(words))))
+    def _mask_of(self, contents: Collection[str]) -> NDArray[np.bool_]:
+        mask = np.zeros(self._rows.count, bool)
+        for begin, count in (self._spans[c] for c in set(contents) if c in self._spans):
+            mask[begin : begin + count] = True
+        return mask
 
     def _number(self, content: str) -> int:
         number = self._rights.number(content)

@@ -41,6 +41,14 @@ class TermHash:
         return value
 
 
+def paired(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One number for each ordered pair of neighbouring terms."""
+    mixed = (left * np.uint64(0x9E3779B97F4A7C15)) ^ (right + np.uint64(0x7F4A7C15F39CC060))
+    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    pair: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(32))
+    return pair
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Postings sorted by term hash, then row: those of `terms[i]` stand at offsets[i]..offsets[i+1] of `rows` and
@@ -59,8 +67,8 @@ class Segment:
 
 
 def build(rows: NDArray[np.uint32], hashes: NDArray[np.uint64]) -> Segment:
-    """A segment from one (row, term) pair for each occurrence, rows ascending."""
-    order = np.argsort(hashes, kind="stable")
+    """A segment from one (row, term) pair for each occurrence."""
+    order = np.lexsort((rows, hashes))
     hashes, rows = hashes[order], rows[order]
     new = np.ones(len(rows), bool)
     new[1:] = (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1])
@@ -113,18 +121,21 @@ class Postings:
     _waiting: int = 0
 
     def add(self, first: int, chunks: Sequence[Sequence[int]]) -> None:
-        """The term hashes of rows first, first+1, ...; rows only ever grow."""
-        lengths = [len(c) for c in chunks]
-        self._rows.append(np.repeat(np.arange(first, first + len(chunks), dtype=np.uint32), lengths))
-        self._hashes.append(np.array([h for c in chunks for h in c], np.uint64))
-        self._waiting += sum(lengths)
+        """The term hashes of rows first, first+1, ...; rows only ever grow. Pairs of neighbours are added as terms."""
+        rows = np.repeat(np.arange(first, first + len(chunks), dtype=np.uint32), [len(c) for c in chunks])
+        hashes = np.array([h for c in chunks for h in c], np.uint64)
+        inside = rows[1:] == rows[:-1]
+        self._rows += [rows, rows[1:][inside]]
+        self._hashes += [hashes, paired(hashes[:-1], hashes[1:])[inside]]
+        self._waiting += 2 * len(rows)
         if self._waiting > _FLUSH_AT:
             self.flush()
 
     def flush(self) -> tuple[Segment, ...]:
         """All segments, with everything added so far in them."""
         if self._waiting:
-            segments = [*self.segments, build(np.concatenate(self._rows), np.concatenate(self._hashes))]
+            rows, hashes = np.concatenate(self._rows), np.concatenate(self._hashes)
+            segments = [*self.segments, build(rows, hashes)] if len(rows) else list(self.segments)
             while len(segments) > 1 and segments[-2].size < _MERGE_RATIO * segments[-1].size:
                 last = segments.pop()
                 segments[-1] = merge(segments[-1], last)

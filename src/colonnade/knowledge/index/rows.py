@@ -7,10 +7,13 @@ No words, no vectors, no rights here.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from colonnade.knowledge.index.alike import HASHES
 
 _FIRST_CAPACITY = 256
 
@@ -22,7 +25,9 @@ class Rows:
         count: how many rows there are, dead ones included.
         content, order, length: the content's number, the chunk's place in it, its number of terms.
         live, has_vector: whether it was not removed, whether it has a vector.
+        draw: a number drawn from the key alone, for samples that hidden rows cannot move.
         keys: [capacity, width] bytes, zero-padded, so that keys compare as byte strings.
+        sketches: [capacity, HASHES + 2] see `alike`.
     """
 
     def __init__(self) -> None:
@@ -32,7 +37,9 @@ class Rows:
         self.length = np.zeros(_FIRST_CAPACITY, np.int32)
         self.live = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.has_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.draw = np.zeros(_FIRST_CAPACITY, np.uint64)
         self.keys = np.zeros((_FIRST_CAPACITY, 8), np.uint8)
+        self.sketches = np.zeros((_FIRST_CAPACITY, HASHES + 2), np.uint64)
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -44,13 +51,24 @@ class Rows:
         """[count] has a vector."""
         return self.has_vector[: self.count]
 
-    def append(self, content: int, orders: Sequence[int], lengths: Sequence[int], keys: Sequence[bytes]) -> int:
+    def append(
+        self,
+        content: int,
+        orders: Sequence[int],
+        lengths: Sequence[int],
+        keys: Sequence[bytes],
+        sketches: Sequence[NDArray[np.uint64]],
+    ) -> int:
         """The first of the new rows' numbers."""
         first, many = self.count, len(orders)
         self._make_room(first + many, max(map(len, keys), default=0))
+        if not many:
+            return first
         span = slice(first, first + many)
         self.content[span], self.order[span], self.length[span] = content, orders, lengths
-        self.live[span] = True
+        self.live[span], self.has_vector[span] = True, False
+        self.draw[span] = [int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") for key in keys]
+        self.sketches[span] = sketches
         width = self.keys.shape[1]
         padded = b"".join(key.ljust(width, b"\0") for key in keys)
         self.keys[span] = np.frombuffer(padded, np.uint8).reshape(many, width)
@@ -61,8 +79,12 @@ class Rows:
         """Only these rows remain, renumbered in order."""
         old = self.count
         self.content, self.order, self.length = (c[:old][kept] for c in (self.content, self.order, self.length))
-        self.live, self.has_vector = self.live[:old][kept], self.has_vector[:old][kept]
-        self.keys = self.keys[:old][kept]
+        self.live, self.has_vector, self.draw = (
+            self.live[:old][kept],
+            self.has_vector[:old][kept],
+            self.draw[:old][kept],
+        )
+        self.keys, self.sketches = self.keys[:old][kept], self.sketches[:old][kept]
         self.count = int(np.count_nonzero(kept))
 
     def _make_room(self, count: int, width: int) -> None:
@@ -73,23 +95,22 @@ class Rows:
         extra = np.zeros(grown - capacity, np.int32)
         self.content, self.order, self.length = (np.append(c, extra) for c in (self.content, self.order, self.length))
         self.live, self.has_vector = (np.append(c, extra.astype(bool)) for c in (self.live, self.has_vector))
+        self.draw = np.append(self.draw, extra.astype(np.uint64))
+        self.sketches = np.concatenate((self.sketches, np.zeros((len(extra), HASHES + 2), np.uint64)))
         keys = np.zeros((grown, max(width, old_width)), np.uint8)
         keys[: self.count, :old_width] = self.keys[: self.count]
         self.keys = keys
 
 
-def ranked(
-    rows: NDArray[np.int64], scores: NDArray[np.float64], keys: NDArray[np.uint8], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The k best, best first; equal scores by key, then by nothing else, so that row numbers never decide."""
-    if len(rows) > k > 0:
+def ranked(rows: NDArray[np.int64], scores: NDArray[np.float64], keys: NDArray[np.uint8], k: int) -> NDArray[np.int64]:
+    """Positions of the k best, best first; equal scores by key, then by nothing else: row numbers never decide."""
+    places = np.arange(len(rows))
+    if len(rows) > k:
         least = np.partition(scores, len(scores) - k)[len(scores) - k]
-        near = scores >= least
-        rows, scores = rows[near], scores[near]
-    order = np.argsort(-scores, kind="stable")
-    rows, scores = rows[order], scores[order]
-    if (scores[1:] == scores[:-1]).any():
-        names = [keys[row].tobytes() for row in rows]
-        order = np.array(sorted(range(len(rows)), key=lambda i: (-scores[i], names[i])), np.int64)
-        rows, scores = rows[order], scores[order]
-    return rows[:k], scores[:k]
+        places = np.flatnonzero(scores >= least)
+    order = places[np.argsort(-scores[places], kind="stable")]
+    chosen = scores[order]
+    if (chosen[1:] == chosen[:-1]).any():
+        names = {int(i): keys[rows[i]].tobytes() for i in order}
+        order = np.array(sorted(names, key=lambda i: (-scores[i], names[i])), np.int64)
+    return order[:k]

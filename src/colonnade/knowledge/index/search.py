@@ -9,107 +9,145 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colonnade.knowledge.index import fusion, lexical
+from colonnade.knowledge.index import fusion
+from colonnade.knowledge.index.alike import alike
+from colonnade.knowledge.index.lexical import Words
 from colonnade.knowledge.index.postings import Segment
-from colonnade.knowledge.index.rows import ranked
-from colonnade.ports.outside.vectors import Scope, Vectors
+from colonnade.knowledge.index.rows import Rows, ranked
+from colonnade.knowledge.index.view import View
+from colonnade.ports.outside.vectors import Vectors
 
-_DEPTH = 300
-_REFERENCE = 8192
-
-
-class View:
-    """What one reader may see at one instant, with the statistics of just that.
-
-    Attributes:
-        mask: [rows] permitted.
-        count: how many are permitted.
-        norm: [rows] the length part of BM25's denominator.
-        scope: the permitted rows that have vectors.
-        wanted: [rows] permitted and inside the filter; None where there is no filter.
-    """
-
-    __slots__ = ("count", "mask", "norm", "reference", "scope", "seen", "wanted")
-
-    def __init__(
-        self, mask: NDArray[np.bool_], count: int, norm: NDArray[np.float64], scope: Scope, keys: NDArray[np.uint8]
-    ) -> None:
-        self.mask, self.count, self.norm, self.scope = mask, count, norm, scope
-        self.reference = _sample(scope.rows, keys)
-        self.seen = scope
-        self.wanted: NDArray[np.bool_] | None = None
-
-    def narrowed(self, wanted: NDArray[np.bool_]) -> View:
-        """The same statistics, but only these rows may be found."""
-        narrow = object.__new__(View)
-        narrow.mask, narrow.count, narrow.norm, narrow.reference = self.mask, self.count, self.norm, self.reference
-        wanted = wanted[: len(self.mask)]
-        narrow.wanted = np.zeros(len(self.mask), bool)
-        narrow.wanted[: len(wanted)] = wanted & self.mask[: len(wanted)]
-        inside = self.scope.mask & narrow.wanted
-        narrow.scope = Scope(np.flatnonzero(inside), inside)
-        narrow.seen = self.scope
-        return narrow
+_DEPTH = 400
+_DEPTH_A_RESULT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is searched: distinct term hashes in the question's order, the vector, how many, which legs."""
+    """What is searched: words, the vector, how many, which legs, whether to look a second time, whether to collapse."""
 
-    hashes: Sequence[int]
+    words: Words
     vector: NDArray[np.float32] | None
     k: int
     mode: str
-    wide: bool
+    wide: bool = False
+    collapse: bool = True
+
+    @property
+    def depth(self) -> int:
+        """How many candidates each leg gives."""
+        return max(_DEPTH, _DEPTH_A_RESULT * self.k)
 
 
-Found = list[tuple[int, float, float, float]]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A found row with its score and what each leg said."""
+
+    row: int
+    score: float
+    lexical: float
+    dense: float
 
 
-def find(
-    question: Question, view: View, segments: Sequence[Segment], vectors: Vectors, keys: NDArray[np.uint8]
-) -> Found:
-    """(row, score, lexical, dense) of the best, best first."""
-    words = np.zeros(len(view.mask))
+@dataclass(slots=True)
+class Candidates:
+    """The union of both legs, rows ascending, with what each leg says of every one."""
+
+    rows: NDArray[np.int64]
+    words: NDArray[np.float64]
+    has_vector: NDArray[np.bool_]
+    vectors: NDArray[np.float64]
+    dense: NDArray[np.float64]
+
+
+def find(question: Question, view: View, segments: Sequence[Segment], vectors: Vectors, rows: Rows) -> list[Found]:
+    """The best, best first; `rows` is read at permitted rows only."""
+    words = np.zeros(len(view.field.mask))
     if question.mode != "dense":
-        words = lexical.scores(segments, question.hashes, view.mask, view.count, view.norm)
+        words = view.field.scores(segments, question.words)
         if view.wanted is not None:
             words = np.where(view.wanted, words, 0.0)
-    depth = max(_DEPTH, 3 * question.k)
-    rows = _best(words, depth)
-    near = np.zeros(0, np.int64)
-    if question.mode != "lexical" and question.vector is not None and len(view.scope.rows):
-        near = vectors.shortlist(question.vector, view.scope, depth)
-    rows = np.union1d(rows, near)
-    if not len(rows):
-        return []
-    dense = np.zeros(len(rows))
-    if len(near) and question.vector is not None:
-        embedded = view.scope.mask[rows]
-        dense[embedded] = vectors.exact(question.vector, rows[embedded])
-    scores = _score(question, view, vectors, words, rows, dense, bool(len(near)))
-    best, score = ranked(rows, scores, keys, question.k)
-    at = np.searchsorted(rows, best)
-    return [(int(row), float(s), float(words[row]), float(dense[i])) for row, s, i in zip(best, score, at, strict=True)]
+    query = None if question.vector is None else question.vector.astype(np.float64)
+    if question.mode == "lexical" or query is None or view.mean is None or not len(view.scope.rows):
+        best = _best(words, question.depth)
+        scores, dense = np.round(words[best], 9), np.zeros(len(best))
+        return _chosen(question, rows, best, scores, words[best], dense)
+    held = _candidates(question, view, vectors, words, query)
+    if question.mode == "dense":
+        return _chosen(question, rows, held.rows, held.dense, held.words, held.dense)
+    held, scores = _fuse(question, view, vectors, words, query, held, rows)
+    return _chosen(question, rows, held.rows, scores, held.words, held.dense)
 
 
-def _score(
+def _candidates(
     question: Question,
     view: View,
     vectors: Vectors,
     words: NDArray[np.float64],
-    rows: NDArray[np.int64],
+    query: NDArray[np.float64],
+    second: NDArray[np.float64] | None = None,
+) -> Candidates:
+    looks = [query] if second is None else [query, second]
+    near = [vectors.shortlist(look.astype(np.float32), view.scope, question.depth) for look in looks]
+    rows = np.unique(np.concatenate([_best(words, question.depth), *near]))
+    has_vector = view.scope.mask[rows]
+    stored = vectors.vectors(rows)
+    dense = np.where(has_vector, np.round(stored @ query, 9), 0.0)
+    return Candidates(rows, words[rows], has_vector, stored, dense)
+
+
+def _fuse(
+    question: Question,
+    view: View,
+    vectors: Vectors,
+    words: NDArray[np.float64],
+    query: NDArray[np.float64],
+    held: Candidates,
+    rows: Rows,
+) -> tuple[Candidates, NDArray[np.float64]]:
+    recipe = fusion.WIDE if question.wide else fusion.DEFAULT
+    top_words = float(words.max(initial=0.0))
+    first = fusion.fused(recipe, fusion.scaled(held.words, 0.0, top_words), _meaning(view, held, query))
+    best = ranked(held.rows, first, rows.keys, recipe.teachers)
+    best = best[held.has_vector[best]]
+    if not len(best):
+        return held, first
+    moved = fusion.moved(recipe, query, held.vectors[best], first[best])
+    if question.wide:
+        held = _candidates(question, view, vectors, words, query, moved)
+    return held, fusion.fused(recipe, fusion.scaled(held.words, 0.0, top_words), _meaning(view, held, moved))
+
+
+def _meaning(view: View, held: Candidates, query: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The dense leg scaled: 0 is what a typical permitted row would score, 1 the best."""
+    scores = np.round(held.vectors @ query, 9)
+    assert view.mean is not None
+    low, high = float(query @ view.mean), float(scores[held.has_vector].max(initial=0.0))
+    return np.where(held.has_vector, fusion.scaled(scores, low, high), 0.0)
+
+
+def _chosen(
+    question: Question,
+    rows: Rows,
+    found: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    words: NDArray[np.float64],
     dense: NDArray[np.float64],
-    is_dense: bool,
-) -> NDArray[np.float64]:
-    if question.mode == "lexical" or not is_dense or question.vector is None:
-        return np.round(words[rows], 9)
-    if question.mode == "dense":
-        return dense
-    low = float(vectors.exact(question.vector, view.reference).min())
-    has = view.scope.mask[rows]
-    right = np.where(has, fusion.scaled(dense, low, float(dense[has].max())), 0.0)
-    return fusion.fused(fusion.scaled(words[rows], 0.0, float(words.max(initial=0.0))), right)
+) -> list[Found]:
+    """The k best in order; of chunks that say the same only the first."""
+    spare = 2 * question.k + 8 if question.collapse else 0
+    kept: list[Found] = []
+    for i in ranked(found, scores, rows.keys, question.k + spare):
+        row = int(found[i])
+        if question.collapse and any(_same(rows, row, other.row) for other in kept):
+            continue
+        kept.append(Found(row, float(scores[i]), float(words[i]), float(dense[i])))
+        if len(kept) == question.k:
+            break
+    return kept
+
+
+def _same(rows: Rows, a: int, b: int) -> bool:
+    return alike(rows.sketches[a], rows.sketches[b], int(rows.length[a]), int(rows.length[b]))
 
 
 def _best(scores: NDArray[np.float64], many: int) -> NDArray[np.int64]:
@@ -119,13 +157,3 @@ def _best(scores: NDArray[np.float64], many: int) -> NDArray[np.int64]:
         if least > 0.0:
             return np.flatnonzero(scores >= least)
     return np.flatnonzero(scores > 0.0)
-
-
-def _sample(rows: NDArray[np.int64], keys: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """All rows, or those of the smallest keys: which are drawn depends on each row alone, never on hidden ones."""
-    if len(rows) <= _REFERENCE:
-        return rows
-    first = keys[rows, :8].copy().view(">u8").ravel()
-    least = np.partition(first, _REFERENCE)[_REFERENCE]
-    sample: NDArray[np.int64] = rows[first <= least]
-    return sample

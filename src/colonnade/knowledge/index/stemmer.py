@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """English word endings removed, so that `policies` finds `policy`: Porter2, without a dependency.
 
-Source: M. F. Porter, the English (Porter2) stemmer of the Snowball project, https://snowballstem.org/algorithms/english/stemmer.html.
-Only the algorithm stands here; which words are stemmed at all is decided in `words`.
+Source: M. F. Porter, the English (Porter2) stemmer of the Snowball project,
+https://snowballstem.org/algorithms/english/stemmer.html. Only the algorithm stands here; which words are stemmed at all
+is decided in `words`.
 """
 
 from __future__ import annotations

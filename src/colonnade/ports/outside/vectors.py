@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What we ask of a vector engine: a shortlist under a bitmap, and exact scores for rows. No text, no ids, no rights:
-only row numbers.
+"""What we ask of a vector engine: a shortlist under a bitmap, and the stored vectors. No text, no ids, no rights: row
+numbers.
 
-The rule that every engine keeps (non-interference): what `shortlist` and `exact` say about permitted rows depends on
-the query and on those rows' vectors alone, never on other rows, on row numbers, or on what was added when. Hence no
-codebook, centroid or graph made from stored data, ties at the cut are taken or left together, and scores are sums of
-products of the stored half-precision vectors in double precision, rounded to 1e-9.
+The rule that every engine keeps (non-interference): which permitted rows a shortlist holds depends on the query and on
+those rows' vectors alone, never on other rows, on row numbers, or on what was added when. Hence no codebook, centroid
+or graph made from stored data, and ties at the cut are taken or left together. Exact scores are the caller's business.
 """
 
 from __future__ import annotations
@@ -45,27 +44,24 @@ class Vectors(Protocol):
         ...
 
     def put(self, first: int, vectors: NDArray[np.float32]) -> None:
-        """Store vectors [n, dimensions] at rows first..first+n, replacing what stood there. Found at once."""
+        """Store unit vectors [n, dimensions] at rows first..first+n, replacing what stood there. Found at once."""
         ...
 
     def shortlist(self, query: NDArray[np.float32], scope: Scope, want: int) -> NDArray[np.int64]:
-        """Rows of the scope that very likely contain the `want` nearest (all when it is smaller); at least `want`, in
-        no order.
+        """Rows of the scope, ascending, that very likely hold the `want` nearest by inner product.
+
+        At least `want` of them, or the whole scope when it has fewer.
         """
         ...
 
-    def exact(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """[len(rows)] inner products, rounded to 1e-9."""
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[len(rows), dimensions] the stored vectors in double precision, as they were rounded."""
         ...
 
-    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """[len(rows), dimensions] the stored vectors, as they were rounded."""
+    def stored(self, count: int) -> NDArray[np.int16]:
+        """[count, dimensions] the first `count` rows in steps of 1/32767, for a file; rows never put are zero."""
         ...
 
-    def stored(self, count: int) -> NDArray[np.float16]:
-        """[count, dimensions] the first `count` rows, for writing them to a file; rows never put are zero."""
-        ...
-
-    def restore(self, vectors: NDArray[np.float16]) -> None:
+    def restore(self, vectors: NDArray[np.int16]) -> None:
         """Replace everything by these rows: what `stored` gave, or a file's."""
         ...

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one reader may see at one instant, with the statistics of just that. Made anew whenever the index changes.
+
+Nothing about rows outside of the view may enter here: this file is where non-interference is won or lost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colonnade.knowledge.index.lexical import Field
+from colonnade.knowledge.index.rows import Rows
+from colonnade.ports.outside.vectors import Scope, Vectors
+
+_SAMPLE = 4096
+
+
+class View:
+    """The permitted rows.
+
+    Attributes:
+        field: the permitted rows and their lexical statistics.
+        scope: those that have vectors and may be found.
+        mean: the mean vector of the permitted rows (of a sample, where there are many), or None without vectors.
+        wanted: [rows] where a filter narrows what may be found; statistics stay those of all that is permitted.
+    """
+
+    __slots__ = ("field", "mean", "scope", "wanted")
+
+    def __init__(
+        self, field: Field, scope: Scope, mean: NDArray[np.float64] | None, wanted: NDArray[np.bool_] | None = None
+    ) -> None:
+        self.field, self.scope, self.mean, self.wanted = field, scope, mean, wanted
+
+    @staticmethod
+    def of(permitted: NDArray[np.bool_], rows: Rows, vectors: Vectors) -> View:
+        """The view of these permitted rows ([count] mask)."""
+        embedded = permitted & rows.embedded
+        scope = Scope(np.flatnonzero(embedded), embedded)
+        sample = _sample(scope.rows, rows.draw)
+        mean = vectors.vectors(sample).mean(axis=0) if len(sample) else None
+        return View(Field.of(permitted, rows.length[: rows.count]), scope, None if mean is None else np.round(mean, 12))
+
+    def narrowed(self, wanted: NDArray[np.bool_]) -> View:
+        """The same statistics, but only these rows may be found."""
+        inside = self.field.mask & wanted[: len(self.field.mask)]
+        near = self.scope.mask & inside
+        return View(self.field, Scope(np.flatnonzero(near), near), self.mean, inside)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it and what engines derive from it take."""
+        return len(self.field.mask) + 80 * len(self.scope.rows)
+
+
+def _sample(rows: NDArray[np.int64], draw: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """All rows, or those of the smallest draws: whether one is in depends on permitted rows alone."""
+    if len(rows) <= _SAMPLE:
+        return rows
+    drawn = draw[rows]
+    sample: NDArray[np.int64] = rows[drawn <= np.partition(drawn, _SAMPLE)[_SAMPLE]]
+    return sample
