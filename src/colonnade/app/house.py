@@ -6,6 +6,7 @@ Threads, sockets and processes are `runtime`'s and `daemon`'s; what pages show i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from colonnade.app import wiring
-from colonnade.app.builtin import builtin_folder
 from colonnade.app.active import ACTIVE, read_active
+from colonnade.app.builtin import builtin_folder
 from colonnade.app.plan import Change, changes
 from colonnade.app.settings.declaration import Declaration, Source
 from colonnade.app.settings.environment import Places
+from colonnade.core import entries
 from colonnade.core.errors import Lost, UsageError
+from colonnade.core.leaf import Leaf
 from colonnade.govern.access.apikeys import ApiKeys
 from colonnade.govern.access.people import OWNER, People
 from colonnade.knowledge.asking import Asking
@@ -46,7 +49,6 @@ class House:
         self.parsers = wiring.open_parsers()
         self.embedders = wiring.Embedders(places)
         self.stop = threading.Event()
-        self.hint = threading.Event()
         self.url = ""
         self.on_change: Callable[[], None] = lambda: None
         self.declaration: Declaration | None = None
@@ -77,9 +79,8 @@ class House:
             self.system = self.people.ensure(tx, SYSTEM, "service")
             self.owner = self.people.ensure(tx, OWNER, "owner")
             if not rows:
-                self.journal.append(
-                    tx, "project.created", self.project, actor=self.system, mac={"name": (self.project, name.encode())}
-                )
+                stamp = self.journal.stamp(self.system)
+                tx.append(entries.project_created(stamp, self.journal.mac, name=name))
         self.recording = Recording(self.state, self.keys, self.journal, self.system)
 
     def active(self) -> dict[str, Any] | None:
@@ -93,12 +94,15 @@ class House:
             wanted = declaration.model_dump(mode="json")
             difference = changes(self.active(), wanted)
             if difference:
-                self._write(declaration, wanted)
+                self._write(declaration, wanted, len(difference))
             self.declaration = declaration
             self._open_rooms(declaration)
             self.on_change()
-            self.hint.set()
             return difference
+
+    def origin(self) -> str:
+        """The log's name."""
+        return "colonnade/" + str(self.state.rows("meta_get", key="log_id")[0]["value"])
 
     def close(self) -> None:
         """Save what is derived, end children, close the store."""
@@ -113,24 +117,18 @@ class House:
         """The id of a source's reader set."""
         names = json.dumps(sorted(set(source.readers)))
         return next(
-            row["id"]
+            str(row["id"])
             for row in self.state.rows("reader_sets_of_project", project=self.project)
             if row["names"] == names
         )
 
-    def _write(self, declaration: Declaration, wanted: dict[str, Any]) -> None:
+    def _write(self, declaration: Declaration, wanted: dict[str, Any], count: int) -> None:
         body = json.dumps(wanted, sort_keys=True, ensure_ascii=False).encode()
         sealed = self.keys.seal((self.project,), body, "declaration")
         with self.state.transaction() as tx:
-            applied = self.journal.append(
-                tx,
-                "declaration.applied",
-                self.project,
-                actor=self.owner,
-                mac={"declaration": (self.project, body)},
-                n={"knowledge": len(declaration.knowledge), "services": len(declaration.services)},
-            )
-            digest = f"evt:{applied}"
+            stamp = self.journal.stamp(self.owner)
+            tx.append(entries.declaration_applied(stamp, self.journal.mac, declaration=body, changes=count))
+            digest = "sha256:" + hashlib.sha256(sealed).hexdigest()
             tx.run(
                 "artifact_add",
                 digest=digest,
@@ -140,7 +138,7 @@ class House:
                 created_ms=self.state.now_ms(),
             )
             self._point(tx, digest)
-            self.people.set_groups(tx, declaration.access.groups, actor=self.owner, by=self.project)
+            self.people.set_groups(tx, declaration.access.groups, actor=self.owner)
             for name, base in declaration.knowledge.items():
                 tx.run(
                     "knowledge_add",
@@ -177,14 +175,25 @@ class House:
         for row in tx.rows("documents_of_knowledge", knowledge=knowledge):
             if row["source"] == source and row["readers"] != readers:
                 tx.run("document_readers", id=row["id"], readers=readers)
-                self.journal.append(
-                    tx,
-                    "grant.changed",
-                    row["id"],
-                    actor=self.owner,
-                    refs=[("by", self.project), ("readers", readers), ("before", row["readers"])],
-                    status={"change": "readers", "whom": "groups"},
-                )
+                tx.append(self._reread(tx, row["id"], readers))
+
+    def _reread(self, tx: Transaction, document: str, readers: str) -> Leaf:
+        """The entry of a document whose readers changed and whose content did not."""
+        version = tx.rows("versions_of_document", document=document)[-1]
+        content = tx.rows("content_get", id=version["content"])[0]
+        path = self.keys.open((document,), version["path_sealed"], f"{document}/path").decode("utf-8", "replace")
+        return entries.document_changed(
+            self.journal.stamp(self.owner),
+            self.journal.mac,
+            document=document,
+            run=self.project,
+            content=version["content"],
+            readers=readers,
+            data=content["mac"],
+            path=path,
+            chars=content["chars"],
+            chunks=content["chunks"],
+        )
 
     def _open_rooms(self, declaration: Declaration) -> None:
         rows = {row["name"]: row["id"] for row in self.state.rows("knowledge_of_project", project=self.project)}
@@ -227,9 +236,8 @@ class House:
             if source.builtin
             else self.places.folder / str(source.path)
         )
-        key = source.key.removeprefix("builtin:")
         return FolderSource(
-            key=key,
+            key=source.key,
             root=Path(root),
             readers=self.source_readers(source),
             include=tuple(source.include),

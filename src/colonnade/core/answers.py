@@ -62,6 +62,7 @@ class Answer:
         signals: the numbers that decided, with their thresholds.
         note: what the reader should know ("the language model did not answer; these are quotes"), or "".
         given: documents shown to the answerer, cited or not.
+        contents: for each of `given`, what it held then.
         ms: time taken.
     """
 
@@ -73,6 +74,7 @@ class Answer:
     signals: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     given: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
     ms: int = 0
 
 

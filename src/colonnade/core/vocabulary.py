@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an entry may say: each kind with its subject, roles, MAC fields, numbers and enumerations, as data.
 
-The page docs/reference/ledger.md repeats this table and a test holds the two together; another reads every entry that a
-house writes and asks `misfits` about it. The table only grows within v1, and a verifier refuses nothing for being
-unknown to it.
+The page docs/reference/ledger.md and the tests read this table; builders in `core.entries` write nothing that is not in
+it. It only grows within v1, and a verifier refuses nothing for being unknown to it.
 """
 
 from __future__ import annotations
@@ -14,30 +13,31 @@ from dataclasses import dataclass, field
 from colonnade.core.leaf import Leaf
 
 ROLES: Mapping[str, str] = {
-    "about": "what is judged",
-    "asked_as_by": "the owner who asked in somebody else's name",
-    "before": "what stood there before",
-    "by": "who or what did it: a run, a person, or the project whose declaration said so",
-    "cites": "a document quoted in the answer; always also given",
-    "content": "the content (the text of one or several equal files) that the document has from now on",
-    "decided_by": "the decision that let it happen",
-    "embedder": "the embedder, by its digest",
-    "follows": "the answer before it in the same conversation",
+    "by": "who or what did it: a run, or the person who ordered it",
     "for": "the person whom it serves",
-    "from": "the service that answered",
-    "given": "a document shown to the answerer, best first",
-    "index": "the knowledge base whose live index answered",
-    "is": "the digest of all that makes the epoch",
-    "on": "the knowledge base that the run works on",
-    "readers": "the set of readers from now on",
-    "under": "the epoch: exactly what answered; of a decision, the rights that it went by",
-    "what": "the knowledge base or service that somebody wants to use",
-    "who": "the person whose rights were judged",
+    "on": "the knowledge base or service that it works on",
+    "into": "the knowledge base that holds the document",
+    "holds": "the content (the text of one or several equal files) that the document has from now on",
+    "readers": "the set of readers, from now on",
+    "asked_by": "who asked",
+    "asked_of": "the service that answered",
+    "under": "the epoch: the exact model, index, embedder, prompt, policies and settings",
+    "decided_by": "the decision that let it happen",
+    "given": "a document shown to the answerer",
+    "read": "the content of a given document, as it was then",
+    "cites": "a document quoted in the answer; always also given",
+    "follows": "the entry before it of the same conversation or Name: the answer, epoch or run",
+    "about": "what is judged",
+    "model": "a model, by its digest",
+    "policy": "a policy, by its digest",
+    "step": "the code of a step, by its digest",
+    "embedder": "an embedder, by its digest",
+    "code": "code, by its digest",
 }
-"""Every ref leads from the subject to something that led to it, never to a consequence: so `why` is a walk."""
+"""Every ref leads from the subject to something that led to it: never to a consequence, so that `why` is a walk."""
 
-DIGEST_ROLES = ("code", "embedder", "is", "model", "policy", "step")
-"""Roles whose ref may be a plain `sha256:HEX`: what they name is no personal data."""
+DIGEST_ROLES = ("model", "policy", "step", "embedder", "code")
+"""Roles whose ref is a plain `sha256:HEX`: what they name is no personal data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Kind:
 
     Attributes:
         meaning: one sentence.
-        subjects: prefixes of the subject's id.
+        subject: prefix of the subject's id.
         roles: roles of its refs.
         mac: field -> what the MAC is over.
         n: key -> meaning; the unit stands in the key.
@@ -54,7 +54,7 @@ class Kind:
     """
 
     meaning: str
-    subjects: tuple[str, ...]
+    subject: str
     roles: tuple[str, ...] = ()
     mac: Mapping[str, str] = field(default_factory=dict)
     n: Mapping[str, str] = field(default_factory=dict)
@@ -63,105 +63,109 @@ class Kind:
 
 _CONTENT = {"content": "the file's bytes", "path": "the declared path"}
 _SIZES = {"chars": "code points of the text", "chunks": "chunks of it"}
+_RUN = ("ingest", "embed", "evaluate", "collect")
 
 KINDS: Mapping[str, Kind] = {
-    "project.created": Kind("A project begins.", ("prj",), (), {"name": "the project's name"}),
+    "project.created": Kind("A project begins.", "prj", ("by",), {"name": "the project's name"}),
     "declaration.applied": Kind(
-        "`up` applied a declaration that differs from the one in force.",
-        ("prj",),
-        (),
-        {"declaration": "the declaration as it was read"},
-        {"knowledge": "knowledge bases declared", "services": "services declared"},
+        "`up` applied a declaration.",
+        "prj",
+        ("by",),
+        {"declaration": "the file's bytes"},
+        {"changes": "changes against what was running"},
     ),
     "readers.defined": Kind(
-        "A set of reader groups came into use.", ("rds",), ("by",), n={"groups": "how many groups"}
+        "A set of readers came into use.",
+        "rds",
+        ("by",),
+        {"groups": "canonical JSON of the sorted group names"},
+        {"groups": "how many groups"},
     ),
     "grant.changed": Kind(
-        "Rights changed, for every past as well: who is in a group, or which groups read a source.",
-        ("prn", "prj", "knw", "doc"),
-        ("by", "readers", "before"),
-        {"group": "the group's name"},
-        status={"change": ("granted", "revoked", "readers"), "whom": ("one", "everybody", "groups")},
+        "A person's groups changed, from now on and for every past as well.",
+        "prn",
+        ("by",),
+        {"name": "the declared name", "groups": "canonical JSON of the sorted group names"},
+        {"groups": "how many groups"},
+        {"change": ("granted", "changed", "withdrawn")},
     ),
-    "document.added": Kind("A document came in.", ("doc",), ("by", "content", "readers"), _CONTENT, _SIZES),
+    "document.added": Kind("A document came in.", "doc", ("by", "into", "holds", "readers"), _CONTENT, _SIZES),
     "document.changed": Kind(
-        "A document has another content.", ("doc",), ("by", "content", "readers"), _CONTENT, _SIZES
+        "A document has another content or other readers.", "doc", ("by", "holds", "readers"), _CONTENT, _SIZES
     ),
     "document.renamed": Kind(
-        "The same content, under another path.", ("doc",), ("by", "content", "readers"), _CONTENT, _SIZES
+        "The same content, under another path.", "doc", ("by", "holds", "readers"), {"path": "the new declared path"}
     ),
     "document.removed": Kind(
-        "A document is valid no longer; it stays in the past.",
-        ("doc",),
+        "A document is no longer valid; it stays in the past.",
+        "doc",
         ("by",),
-        status={"why": ("removed", "unreadable", "undeclared")},
+        status={"reason": ("deleted", "undeclared", "unreadable")},
     ),
-    "run.started": Kind("A run begins.", ("run",), ("on", "by"), status={"kind": ("ingest", "embed", "evaluate")}),
+    "run.started": Kind("A run begins.", "run", ("on", "for", "step", "follows"), status={"step": _RUN}),
     "run.finished": Kind(
         "A run is over.",
-        ("run",),
+        "run",
+        ("on",),
         n={
-            "added": "documents that came in",
-            "changed": "documents with another content",
-            "embedded": "chunks embedded",
-            "removed": "documents that went",
-            "renamed": "documents under another path",
-            "touched": "files looked at and found the same",
-            "unreadable": "files that could not be read",
+            "done": "items done",
+            "failed": "items that could not be read",
+            "ms": "milliseconds from start to end",
         },
-        status={"outcome": ("done", "failed", "interrupted")},
+        status={"step": _RUN, "outcome": ("succeeded", "failed", "cancelled", "lost")},
     ),
     "epoch.opened": Kind(
         "From here on answers are given by exactly this.",
-        ("epc",),
-        ("is", "index", "embedder", "model", "policy", "step", "code"),
-        {"index": "the index manifest"},
+        "epc",
+        ("on", "into", "follows", *DIGEST_ROLES),
+        {"index": "the index manifest", "settings": "canonical JSON of the settings that answer"},
         {"generation": "generation of the live index"},
     ),
     "decision.made": Kind(
-        "Whether somebody may use something.",
-        ("dec",),
-        ("who", "what", "under", "for"),
-        n={"reader_sets": "sets of readers that the person is in"},
-        status={"decision": ("allow", "deny")},
+        "Whether somebody may do something.",
+        "dec",
+        ("for", "on", "policy", "by"),
+        n={"readers": "sets of readers that the person is in"},
+        status={
+            "verdict": ("allow", "deny"),
+            "action": ("ask", "search", "read", "administer", "impersonate"),
+        },
     ),
     "answer.given": Kind(
         "A question was answered, or honestly not.",
-        ("ans",),
-        ("by", "under", "decided_by", "from", "given", "cites", "follows", "asked_as_by"),
+        "ans",
+        ("asked_by", "asked_of", "under", "decided_by", "follows", "given", "read", "cites"),
         {"question": "the question", "text": "the answer's text"},
         {
-            "as_of_ms": "the instant asked about, when it was not now",
-            "citations": "quotes in the answer",
             "ms": "milliseconds until the last byte",
             "tokens_in": "tokens read by a language model",
             "tokens_out": "tokens written by it",
+            "as_of_ms": "the instant asked about, when it was not now",
         },
-        {"reason": ("topic", "unsupported"), "status": ("answered", "abstained", "failed")},
+        {
+            "status": ("answered", "abstained", "failed"),
+            "reason": ("topic", "unsupported"),
+            "way": ("extractive", "model", "fallback"),
+        },
     ),
     "feedback.given": Kind(
         "A person judged an answer.",
-        ("fbk",),
+        "fbk",
         ("about", "by"),
         {"note": "what they wrote"},
         status={"verdict": ("up", "down")},
     ),
     "key.created": Kind(
-        "An API key was made.",
-        ("key",),
-        ("for", "by"),
-        {"name": "the key's name"},
-        {"expires_ms": "when it ends"},
-        {"right": ("owner", "reader")},
+        "An API key was made.", "key", ("for", "by"), {"name": "the key's name"}, {"expires_ms": "when it ends"}
     ),
-    "key.revoked": Kind("An API key ended.", ("key",), ("by",)),
+    "key.revoked": Kind("An API key ended.", "key", ("by",)),
     "switch.made": Kind(
-        "A Name moved: what it points to changed at once.",
-        ("knw",),
-        ("by", "embedder"),
+        "A Name moved: what its subject points to changed at once.",
+        "knw",
+        ("by", "embedder", "follows"),
         {"index": "the index manifest that is live from now on"},
         {"generation": "generation of the Name from now on"},
-        {"of": ("index", "embedder", "policy")},
+        {"name": ("index", "embedder", "policy")},
     ),
 }
 
@@ -171,9 +175,9 @@ def misfits(leaf: Leaf) -> list[str]:
     kind = KINDS.get(leaf.kind)
     if kind is None:
         return [f"kind {leaf.kind}"]
-    found = [] if leaf.subject[:3] in kind.subjects else [f"subject {leaf.subject[:3]}"]
+    found = [f"subject {leaf.subject[:3]}"] if leaf.subject[:3] != kind.subject else []
     found += [f"role {role}" for role, _ in leaf.refs if role not in kind.roles]
-    found += [f"plain digest as {role}" for role, ref in leaf.refs if ref[:7] == "sha256:" and role not in DIGEST_ROLES]
+    found += [f"plain digest as {role}" for role, ref in leaf.refs if (ref[:7] == "sha256:") != (role in DIGEST_ROLES)]
     found += [f"mac.{name}" for name in leaf.mac if name not in kind.mac]
     found += [f"n.{name}" for name in leaf.n if name not in kind.n]
     found += [f"is.{name}={value}" for name, value in leaf.status.items() if value not in kind.status.get(name, ())]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from colonnade.core.answers import Answer, Asker, Citation, Found
 from colonnade.core.errors import ColonnadeError
@@ -17,13 +19,13 @@ from colonnade.knowledge.answer.passages import Extract, Passage
 from colonnade.knowledge.base import KnowledgeBase
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 PASSAGES = 8
 HYBRID_FROM = 0.8
 """Share of chunks that must be embedded before vectors take part."""
 
+Mode = Literal["hybrid", "lexical", "dense"]
 Link = Callable[[str, str], str]
 """(document, content) -> URL of the source."""
 
@@ -44,12 +46,12 @@ class Asking:
         self._paths: dict[tuple[str, int], str] = {}
 
     def search(
-        self, asker: Asker, query: str, *, k: int, at_ms: int | None = None, mode: str = "hybrid", vector: NDArray[np.float32] | None = None
+        self, asker: Asker, query: str, *, k: int, at_ms: int | None = None, mode: Mode = "hybrid", vector: NDArray[np.float32] | None = None
     ) -> list[Found]:
         """Passages that the asker may read, best first."""
         if vector is None and mode != "lexical":
             vector = self.vector(query)
-        used = mode if vector is not None else "lexical"
+        used: Mode = mode if vector is not None else "lexical"
         hits = self._base.index.search(query, vector, readers=asker.readers, at_ms=at_ms, k=k, mode=used)
         found = []
         for hit in hits:
@@ -101,9 +103,10 @@ class Asking:
         if embedder is None or self._base.share_embedded() < HYBRID_FROM:
             return None
         try:
-            return embedder.embed([query])[0]
+            rows: NDArray[np.float32] = embedder.embed([query])
         except ColonnadeError:
             return None
+        return np.asarray(rows[0])
 
     def _standing(self, asker: Asker, content: str, at_ms: int | None) -> tuple[str, str]:
         """The document to cite: of those that hold the content and may be read, the one with the first path."""
@@ -152,6 +155,8 @@ def _answer(extracted: Extract, found: Sequence[Found]) -> Answer:
             )
         )
     reason = extracted.reason.kind if extracted.reason is not None and extracted.status == "abstained" else ""
+    held = {f.document: f.content for f in reversed(found)}
+    held = dict(reversed(held.items()))
     return Answer(
         ref="",
         status=extracted.status,
@@ -159,5 +164,6 @@ def _answer(extracted: Extract, found: Sequence[Found]) -> Answer:
         citations=tuple(citations),
         reason=reason,
         signals=extracted.signals,
-        given=tuple(dict.fromkeys(f.document for f in found)),
+        given=tuple(held),
+        contents=tuple(held.values()),
     )

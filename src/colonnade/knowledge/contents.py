@@ -81,9 +81,19 @@ class Shelf:
         text = parsed.text.encode("utf-8", "surrogatepass")
         return sealed, self._blobs.put(self._keys.seal((content,), text, f"{content}/text"))
 
-    def add(self, tx: Transaction, content: str, identity: bytes, blobs: tuple[str, str | None], parsed: Parsed, chunks: Sequence[Chunk]) -> None:
+    def add(
+        self,
+        tx: Transaction,
+        content: str,
+        identity: bytes,
+        blobs: tuple[str, str | None],
+        parsed: Parsed,
+        chunks: Sequence[Chunk],
+    ) -> None:
         """Write a content's row; its key is made before (`Keys.create`)."""
-        body = json.dumps([[c.start, c.end, list(c.headings), c.page, c.context] for c in chunks], ensure_ascii=False).encode()
+        body = json.dumps(
+            [[c.start, c.end, list(c.headings), c.page, c.context] for c in chunks], ensure_ascii=False
+        ).encode()
         tx.run(
             "content_add",
             id=content,
@@ -146,9 +156,13 @@ class Shelf:
         if row["text"] is None:
             text = self._keys.open((content,), self._blobs.get(row["raw"]), f"{content}/raw").decode(row["encoding"])
         else:
-            text = self._keys.open((content,), self._blobs.get(row["text"]), f"{content}/text").decode("utf-8", "surrogatepass")
+            text = self._keys.open((content,), self._blobs.get(row["text"]), f"{content}/text").decode(
+                "utf-8", "surrogatepass"
+            )
         body = json.loads(self._keys.open((content,), row["body"], f"{content}/chunks"))
-        chunks = tuple(Chunk(start, end, tuple(headings), page, context) for start, end, headings, page, context in body)
+        chunks = tuple(
+            Chunk(start, end, tuple(headings), page, context) for start, end, headings, page, context in body
+        )
         title = self._keys.open((content,), row["title"], f"{content}/title").decode()
         return Content(content, text, row["encoding"], title, chunks)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from colonnade.core.answers import Answer, Asker, Citation
+from colonnade.core import entries
 from colonnade.core.canonical import canonical_json
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
@@ -23,6 +24,7 @@ class Opened:
 
     question: str
     answer: Answer
+    as_of_ms: int | None
 
 
 class Recording:
@@ -33,7 +35,7 @@ class Recording:
         self._epochs: dict[str, str] = {}
         self._decisions: dict[tuple[str, str, str], str] = {}
 
-    def epoch(self, tx: Transaction, body: Mapping[str, str | int], index: str) -> str:
+    def epoch(self, tx: Transaction, body: Mapping[str, str | int], service: str, knowledge: str | None) -> str:
         """The epoch of exactly this state: opened with an entry when it is new.
 
         `body` names embedder, index generation, service settings, declaration and answerer; no person, path or text.
@@ -54,11 +56,20 @@ class Recording:
             body=json.dumps(dict(body), sort_keys=True),
             opened_ms=self._state.now_ms(),
         )
-        refs = [("is", digest), *([("index", index)] if index else [])]
-        if body.get("embedder"):
-            refs.append(("embedder", "sha256:" + hashlib.sha256(str(body["embedder"]).encode()).hexdigest()))
-        n = {"generation": int(body["generation"])} if "generation" in body else {}
-        self._journal.append(tx, "epoch.opened", epoch, actor=self._actor, refs=refs, n=n)
+        embedder = body.get("embedder")
+        digests = {"embedder": "sha256:" + hashlib.sha256(str(embedder).encode()).hexdigest()} if embedder else None
+        tx.append(
+            entries.epoch_opened(
+                self._journal.stamp(self._actor),
+                self._journal.mac,
+                epoch=epoch,
+                service=service,
+                knowledge=knowledge or None,
+                generation=int(body["generation"]) if "generation" in body else None,
+                settings=dict(body),
+                digests=digests,
+            )
+        )
         self._epochs[digest] = epoch
         return epoch
 
@@ -68,22 +79,40 @@ class Recording:
         if known in self._decisions:
             return self._decisions[known]
         decision = self._state.new_id("dec")
-        refs = [("who", asker.principal), ("what", resource), ("under", policy)]
-        if asker.acting_for:
-            refs.append(("for", asker.acting_for))
-        self._journal.append(
-            tx, "decision.made", decision, actor=self._actor, refs=refs, n={"reader_sets": len(asker.readers)}, status={"decision": "allow"}
+        tx.append(
+            entries.decision_made(
+                self._journal.stamp(self._actor),
+                decision=decision,
+                person=asker.principal,
+                on=resource,
+                action="impersonate" if asker.acting_for else "ask",
+                verdict="allow",
+                readers=len(asker.readers),
+                by=asker.acting_for or None,
+            )
         )
         self._decisions[known] = decision
         return decision
 
     def answer(
-        self, tx: Transaction, asker: Asker, service: str, question: str, answer: Answer, epoch: str, decision: str, n: Mapping[str, int]
+        self,
+        tx: Transaction,
+        asker: Asker,
+        service: str,
+        question: str,
+        answer: Answer,
+        epoch: str,
+        decision: str,
+        *,
+        way: str,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        as_of_ms: int | None = None,
     ) -> None:
         """Write an answer's row and entry."""
         ident = answer.ref.removeprefix("answer/")
         self._keys.create(tx, ident, self._journal.project)
-        sealed = json.dumps({"question": question, "answer": asdict(answer)}, ensure_ascii=False).encode()
+        sealed = json.dumps({"question": question, "answer": asdict(answer), "as_of_ms": as_of_ms}, ensure_ascii=False).encode()
         tx.run(
             "answer_add",
             id=ident,
@@ -98,26 +127,27 @@ class Recording:
             sealed=self._keys.seal((asker.principal, *answer.given), sealed, f"{ident}/text"),
             ms=answer.ms,
         )
-        cited = dict.fromkeys(c.document for c in answer.citations)
-        refs = [
-            ("by", asker.principal),
-            ("under", epoch),
-            ("decided_by", decision),
-            ("from", service),
-            *(("given", document) for document in answer.given),
-            *(("cites", document) for document in cited),
-        ]
-        if asker.acting_for:
-            refs.append(("asked_as_by", asker.acting_for))
-        self._journal.append(
-            tx,
-            "answer.given",
-            ident,
-            actor=asker.acting_for or asker.principal,
-            refs=refs,
-            mac={"question": (asker.principal, question.encode()), "text": (ident, answer.answer.encode())},
-            n={"ms": answer.ms, "citations": len(answer.citations), **n},
-            status={"status": answer.status, **({"reason": answer.reason} if answer.reason else {})},
+        tx.append(
+            entries.answer_given(
+                self._journal.stamp(asker.acting_for or asker.principal),
+                self._journal.mac,
+                answer=ident,
+                asker=asker.principal,
+                service=service,
+                status=answer.status,
+                ms=answer.ms,
+                epoch=epoch,
+                decision=decision,
+                given=list(zip(answer.given, answer.contents or ("",) * len(answer.given), strict=True)),
+                cites=dict.fromkeys(c.document for c in answer.citations),
+                question=question,
+                text=answer.answer,
+                reason=answer.reason or None,
+                tokens_in=tokens_in,
+                tokens_out=tokens_out,
+                as_of_ms=as_of_ms,
+                way=way,
+            )
         )
 
     def open(self, row: Row) -> Opened:
@@ -126,5 +156,5 @@ class Recording:
         body = json.loads(self._keys.open(subjects, row["sealed"], f"{row['id']}/text"))
         fields = body["answer"]
         citations = tuple(Citation(**citation) for citation in fields.pop("citations"))
-        fields["given"] = tuple(fields["given"])
-        return Opened(body["question"], Answer(**fields, citations=citations))
+        fields["given"], fields["contents"] = tuple(fields["given"]), tuple(fields["contents"])
+        return Opened(body["question"], Answer(**fields, citations=citations), body["as_of_ms"])

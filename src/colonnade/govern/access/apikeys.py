@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
+from colonnade.core import entries
 from colonnade.core.errors import UnknownName, UsageError
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.state import Row, State, Transaction
@@ -35,11 +36,20 @@ class ApiKeys:
         self._state, self._journal = state, journal
 
     def create(
-        self, tx: Transaction, principal: str, name: str, *, actor: str, owner: bool = False, expires_ms: int | None = None
+        self,
+        tx: Transaction,
+        principal: str,
+        name: str,
+        *,
+        actor: str,
+        owner: bool = False,
+        expires_ms: int | None = None,
     ) -> NewKey:
         """Make a key for a principal."""
         if any(row["name"] == name and row["revoked_ms"] is None for row in self._rows(tx)):
-            raise UsageError(f"there is a key {name!r} already", hint="choose another name, or revoke it first", code="key_exists")
+            raise UsageError(
+                f"there is a key {name!r} already", hint="choose another name, or revoke it first", code="key_exists"
+            )
         key, secret = self._state.new_id("key"), PREFIX + secrets.token_urlsafe(32)
         tx.run(
             "api_key_add",
@@ -52,7 +62,8 @@ class ApiKeys:
             created_ms=self._state.now_ms(),
             expires_ms=expires_ms,
         )
-        self._journal.append(tx, "key.created", key, actor=actor, refs=[("for", principal)], status={"right": "owner" if owner else "reader"})
+        stamp = self._journal.stamp(actor)
+        tx.append(entries.key_created(stamp, self._journal.mac, key=key, person=principal, name=name, expires_ms=expires_ms))
         return NewKey(key, secret)
 
     def revoke(self, tx: Transaction, key: str, *, actor: str) -> str:
@@ -61,7 +72,7 @@ class ApiKeys:
         if not found:
             raise UnknownName(f"there is no key {key!r} in force", hint="`colonnade keys list` shows them")
         tx.run("api_key_revoke", project=self._journal.project, key=found[0], now_ms=self._state.now_ms())
-        self._journal.append(tx, "key.revoked", found[0], actor=actor)
+        tx.append(entries.key_revoked(self._journal.stamp(actor), key=found[0]))
         return str(found[0])
 
     def all(self) -> list[Row]:

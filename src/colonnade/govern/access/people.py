@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from colonnade.core import entries
 from colonnade.core.answers import Asker
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
-from colonnade.ports.outside.state import State, Transaction
+from colonnade.ports.outside.state import Row, State, Transaction
 
 EVERYBODY = "*"
 OWNER = "owner"
@@ -58,24 +59,27 @@ class People:
                 continue
         return found
 
-    def set_groups(self, tx: Transaction, groups: Mapping[str, Sequence[str]], *, actor: str, by: str) -> None:
-        """Replace who is in which group; each addition and removal is an entry."""
-        before = {(row["name"], row["principal"]) for row in tx.rows("members_of_project", project=self._project)}
-        after = {
-            (group, person if person == EVERYBODY else self.ensure(tx, person, "person")) for group, people in groups.items() for person in people
+    def set_groups(self, tx: Transaction, groups: Mapping[str, Sequence[str]], *, actor: str) -> None:
+        """Replace who is in which group; each person whose groups change gets an entry."""
+        before = _groups_of(tx.rows("members_of_project", project=self._project))
+        members = {
+            (group, person if person == EVERYBODY else self.ensure(tx, person, "person"))
+            for group, people in groups.items()
+            for person in people
         }
         tx.run("members_clear", project=self._project)
-        tx.many("member_add", [{"project": self._project, "name": group, "principal": person} for group, person in sorted(after)])
-        for change, members in (("granted", after - before), ("revoked", before - after)):
-            for group, person in sorted(members):
-                self._journal.append(
-                    tx,
-                    "grant.changed",
-                    by if person == EVERYBODY else person,
-                    actor=actor,
-                    refs=[("by", by)] if person != EVERYBODY else [],
-                    mac={"group": (by, group.encode())},
-                    status={"change": change, "whom": "everybody" if person == EVERYBODY else "one"},
+        tx.many("member_add", [{"project": self._project, "name": g, "principal": p} for g, p in sorted(members)])
+        after = _groups_of(tx.rows("members_of_project", project=self._project))
+        for row in tx.rows("principals_of_project", project=self._project):
+            old, new = before(row["id"]), after(row["id"])
+            if old != new:
+                change = "granted" if not old else "withdrawn" if not new else "changed"
+                name = self._keys.open((row["id"],), row["name_sealed"], f"{row['id']}/name").decode()
+                stamp = self._journal.stamp(actor)
+                tx.append(
+                    entries.grant_changed(
+                        stamp, self._journal.mac, person=row["id"], name=name, groups=new, change=change
+                    )
                 )
 
     def reader_set(self, tx: Transaction, groups: Sequence[str], *, actor: str) -> str:
@@ -86,25 +90,33 @@ class People:
                 return str(row["id"])
         readers = self._state.new_id("rds")
         tx.run("reader_set_add", id=readers, project=self._project, names=names)
-        self._journal.append(tx, "readers.defined", readers, actor=actor, n={"groups": len(set(groups))})
+        tx.append(
+            entries.readers_defined(self._journal.stamp(actor), self._journal.mac, readers=readers, groups=set(groups))
+        )
         return readers
 
     def askers(self, owner: str) -> dict[str, Asker]:
         """Principal id -> asker, for everybody; the owner reads what everybody may, and whatever groups name them."""
-        members: dict[str, set[str]] = {}
-        common: set[str] = set()
-        for row in self._state.rows("members_of_project", project=self._project):
-            if row["principal"] == EVERYBODY:
-                common.add(row["name"])
-            else:
-                members.setdefault(row["principal"], set()).add(row["name"])
-        sets = [(row["id"], set(json.loads(row["names"]))) for row in self._state.rows("reader_sets_of_project", project=self._project)]
+        groups_of = _groups_of(self._state.rows("members_of_project", project=self._project))
+        sets = [
+            (row["id"], set(json.loads(row["names"])))
+            for row in self._state.rows("reader_sets_of_project", project=self._project)
+        ]
         found: dict[str, Asker] = {}
         for principal, name in self.names().items():
-            groups = frozenset(common | members.get(principal, set()))
+            groups = groups_of(principal)
             readers = frozenset(readers for readers, names in sets if names & groups)
             found[principal] = Asker(principal, self._project, name, groups, readers, owner=principal == owner)
         return found
 
     def _mac(self, name: str) -> bytes:
         return self._keys.project_mac(self._project, "principal", name.encode())
+
+
+def _groups_of(rows: Iterable[Row]) -> Callable[[str], frozenset[str]]:
+    """Principal -> groups, those of everybody included."""
+    members: dict[str, set[str]] = {}
+    for row in rows:
+        members.setdefault(row["principal"], set()).add(row["name"])
+    common = members.get(EVERYBODY, set())
+    return lambda principal: frozenset(common | members.get(principal, set()))

@@ -6,10 +6,12 @@ Without an embedder there is nothing to do: everything works by words.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from colonnade.core import entries
 from colonnade.core.errors import Unavailable
 from colonnade.knowledge.base import KnowledgeBase
 from colonnade.knowledge.ingest.runs import IngestRun
@@ -119,5 +121,14 @@ class Embedding:
             self._lease.check(tx)
             tx.run("meta_put", key=f"embedder/{wanted.id}", value=self._specification)
             tx.run("knowledge_embedder", id=self._base.id, embedder=wanted.id)
-            self._journal.append(tx, "switch.made", self._base.id, actor=self._actor, status={"of": "index"})
+            tx.append(
+                entries.switch_made(
+                    self._journal.stamp(self._actor),
+                    self._journal.mac,
+                    knowledge=self._base.id,
+                    name="embedder",
+                    generation=tx.rows("knowledge_get", id=self._base.id)[0]["generation"],
+                    embedder="sha256:" + hashlib.sha256(wanted.id.encode()).hexdigest(),
+                )
+            )
         self._base.swap(index, wanted)

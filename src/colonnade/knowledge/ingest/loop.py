@@ -61,7 +61,7 @@ class IngestLoop:
         """One look and, if needed, one run; whether anything was done."""
         if not self.lease.take():
             return False
-        if not self.watch and not self._look.is_set():
+        if not self.watch and not self._look.is_set() and self._known is not None:
             return False
         self._look.clear()
         if self._known is None:
@@ -89,6 +89,14 @@ class IngestLoop:
     def look(self) -> None:
         """Look at the files at the next step, also when they are not watched."""
         self._look.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the next look; a hint or the end of the house comes sooner."""
+        self._look.wait(seconds)
+
+    def forget(self) -> None:
+        """After an error: read again what the rows say."""
+        self._known = None
 
     def known(self) -> Mapping[str, Known]:
         """What stands of each file."""
@@ -138,7 +146,7 @@ class IngestLoop:
         if left and not self.stop.is_set():
             with self.state.transaction() as tx:
                 self.lease.check(tx)
-                done = self._writer.remove(tx, run.id, left)
+                done = self._writer.remove(tx, run.id, left, readers)
                 tx.run("knowledge_changed", id=self.base.id)
             self._after(done, run, len(left))
 

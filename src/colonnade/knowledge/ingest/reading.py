@@ -47,7 +47,7 @@ def read_file(seen: Seen, shelf: Shelf, parsers: Parsers, limits: ParseLimits) -
         identity = shelf.identity(raw, parser)
         found = shelf.find(identity)
         if found is not None:
-            return Reading(seen, _known(seen, parser), identity, chars=found["chars"])
+            return Reading(seen, _known(seen, parser), identity, raw, chars=found["chars"])
         parsed = parsers.parse(seen.location, seen.suffix)
     except Unreadable as error:
         _unchanged(seen)

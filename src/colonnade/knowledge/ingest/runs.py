@@ -8,10 +8,14 @@ from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
 
+from colonnade.core import entries
 from colonnade.core.errors import ColonnadeError
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.state import State, Transaction
 from colonnade.ports.rowlease import RowLease
+
+OUTCOMES = {"done": "succeeded", "failed": "failed", "interrupted": "lost"}
+"""State of a run's row -> outcome in its entry."""
 
 
 class IngestRun:
@@ -34,7 +38,7 @@ class IngestRun:
                 created_ms=state.now_ms(),
                 total=total,
             )
-            journal.append(tx, "run.started", self.id, actor=actor, refs=[("on", knowledge)], status={"kind": "ingest"})
+            tx.append(entries.run_started(journal.stamp(actor), run=self.id, step="ingest", on=knowledge))
 
     def __enter__(self) -> IngestRun:
         return self
@@ -115,11 +119,16 @@ def finish(
         error=error,
     )
     if changed:
-        journal.append(
-            tx,
-            "run.finished",
-            run,
-            actor=actor,
-            n={key: int(n) for key, n in sorted(counts.items())},
-            status={"outcome": outcome},
+        row = tx.rows("run_get", id=run)[0]
+        tx.append(
+            entries.run_finished(
+                journal.stamp(actor),
+                run=run,
+                step="ingest",
+                outcome=OUTCOMES[outcome],
+                done=done,
+                failed=counts.get("unreadable", 0),
+                ms=row["finished_ms"] - row["created_ms"],
+                on=row["subject"],
+            )
         )

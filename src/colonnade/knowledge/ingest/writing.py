@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from colonnade.core import entries
+from colonnade.core.leaf import Leaf
 from colonnade.core.search import Visibility
 from colonnade.knowledge.contents import Shelf
 from colonnade.knowledge.ingest.plan import Known
@@ -65,12 +67,13 @@ class Writer:
             self._one(tx, run, reading, prepared, known, gone, readers, done)
         return done
 
-    def remove(self, tx: Transaction, run: str, gone: Sequence[Known], done: Ledgered | None = None) -> Ledgered:
+    def remove(self, tx: Transaction, run: str, gone: Sequence[Known], sources: Collection[str]) -> Ledgered:
         """End the documents whose files are gone."""
-        done = done or Ledgered()
+        done = Ledgered()
         for file in gone:
+            reason = "deleted" if file.source in sources else "undeclared"
             if file.document is not None:
-                self._end(tx, run, file.document, "removed", done)
+                self._end(tx, run, file.document, reason, done)
             tx.run("file_drop", knowledge=self._knowledge, path_mac=self.path_mac(file.path))
             done.known[file.path] = None
         return done
@@ -106,10 +109,9 @@ class Writer:
             self._file(tx, replace(reading.known, document=document), done)
             done.counts["touched"] += 1
             return
-        n = {"chars": reading.chars, "chunks": chunks}
         if document is not None:
             self._version(tx, document, content, path)
-            self._leaf(tx, "document.changed", run, document, content, path, n=n)
+            tx.append(self._changed(tx, document, run, content, chunks, reading))
             done.counts["changed"] += 1
         elif (old := self._moved(tx, content, gone)) is not None and old.document is not None:
             document = old.document
@@ -117,12 +119,37 @@ class Writer:
             tx.run("file_drop", knowledge=self._knowledge, path_mac=self.path_mac(old.path))
             done.known[old.path] = None
             self._version(tx, document, content, path)
-            self._leaf(tx, "document.renamed", run, document, content, path)
+            stamp, held = self._journal.stamp(self._actor), self._readers(tx, document)
+            tx.append(
+                entries.document_renamed(
+                    stamp,
+                    self._journal.mac,
+                    document=document,
+                    run=run,
+                    content=content,
+                    readers=held,
+                    path=_plain(path),
+                )
+            )
             done.counts["renamed"] += 1
         else:
             document = self._document(tx, reading, readers)
             self._version(tx, document, content, path)
-            self._leaf(tx, "document.added", run, document, content, path, readers=readers[reading.seen.source], n=n)
+            tx.append(
+                entries.document_added(
+                    self._journal.stamp(self._actor),
+                    self._journal.mac,
+                    document=document,
+                    run=run,
+                    knowledge=self._knowledge,
+                    content=content,
+                    readers=readers[reading.seen.source],
+                    data=reading.raw,
+                    path=_plain(path),
+                    chars=reading.chars,
+                    chunks=chunks,
+                )
+            )
             done.counts["added"] += 1
         done.documents.append(document)
         self._file(tx, replace(reading.known, document=document), done)
@@ -172,27 +199,27 @@ class Writer:
 
     def _end(self, tx: Transaction, run: str, document: str, why: str, done: Ledgered) -> None:
         tx.run("version_end", document=document, valid_to_ms=self._state.now_ms())
-        self._journal.append(
-            tx, "document.removed", document, actor=self._actor, refs=[("by", run)], status={"why": why}
-        )
+        tx.append(entries.document_removed(self._journal.stamp(self._actor), document=document, run=run, reason=why))
         done.documents.append(document)
         done.counts["removed"] += 1
 
-    def _leaf(
-        self,
-        tx: Transaction,
-        kind: str,
-        run: str,
-        document: str,
-        content: str,
-        path: str,
-        *,
-        readers: str = "",
-        n: dict[str, int] | None = None,
-    ) -> None:
-        refs = [("by", run), ("content", content), *([("readers", readers)] if readers else [])]
-        mac = {"path": (document, path.encode("utf-8", "surrogateescape"))}
-        self._journal.append(tx, kind, document, actor=self._actor, refs=refs, mac=mac, n=n)
+    def _changed(self, tx: Transaction, document: str, run: str, content: str, chunks: int, reading: Reading) -> Leaf:
+        return entries.document_changed(
+            self._journal.stamp(self._actor),
+            self._journal.mac,
+            document=document,
+            run=run,
+            content=content,
+            readers=self._readers(tx, document),
+            data=reading.raw,
+            path=_plain(reading.seen.path),
+            chars=reading.chars,
+            chunks=chunks,
+        )
+
+    @staticmethod
+    def _readers(tx: Transaction, document: str) -> str:
+        return str(tx.rows("document_get", id=document)[0]["readers"])
 
     def _file(self, tx: Transaction, known: Known, done: Ledgered) -> None:
         subject = known.document or self._knowledge
@@ -234,3 +261,8 @@ def visibility(row: dict[str, object]) -> Visibility:
         valid_from_ms=int(str(row["valid_from_ms"])),
         valid_to_ms=None if valid_to is None else int(str(valid_to)),
     )
+
+
+def _plain(path: str) -> str:
+    """A path as text that any encoding can carry."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

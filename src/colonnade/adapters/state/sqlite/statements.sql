@@ -414,3 +414,7 @@ SELECT (SELECT coalesce(max(seq), 0) FROM contents WHERE knowledge = :knowledge)
   (SELECT coalesce(sum(valid_to_ms), 0) FROM versions WHERE knowledge = :knowledge) AS ends,
   (SELECT embedded_total FROM knowledge WHERE id = :knowledge) AS embedded,
   (SELECT generation FROM knowledge WHERE id = :knowledge) AS generation;
+
+-- name: runs_of_subject
+-- The newest runs on something.
+SELECT id, state, counts, done, total, created_ms, finished_ms, error FROM runs WHERE subject = :subject ORDER BY id DESC LIMIT :limit;

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands, read from the store alone: the same document with and without a daemon. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from colonnade.app.active import read_active
+from colonnade.ports.outside.keys import Keys
+from colonnade.ports.outside.state import Row, State
+
+SCHEMA = "colonnade.status/1"
+
+
+def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: int | None = None) -> dict[str, Any]:
+    """The document of `status --json`."""
+    projects = state.rows("projects_all")
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "project": projects[0]["name"] if projects else None,
+        "daemon": "running" if running else "stopped",
+        "url": url if running else None,
+        "pid": pid if running else None,
+        "knowledge": {},
+        "models": {},
+        "services": {},
+        "alarms": [],
+    }
+    if not projects:
+        return document
+    project = projects[0]["id"]
+    declared = read_active(state, keys, project) or {"knowledge": {}, "services": {}}
+    for row in state.rows("knowledge_of_project", project=project):
+        if row["name"] in declared["knowledge"]:
+            document["knowledge"][row["name"]] = knowledge_status(state, keys, row, running=running)
+    ready = {name for name, base in document["knowledge"].items() if base["state"] == "ready"}
+    for name, service in declared["services"].items():
+        needs = service.get("knowledge")
+        state_of = "stopped" if not running else "ready" if needs is None or needs in ready else "waiting"
+        document["services"][name] = {
+            "state": state_of,
+            "knowledge": needs,
+            "answer_with": (service.get("answer_with") or {}).get("model"),
+        }
+    counts = state.rows("entries_count")[0]
+    document["ledger"] = {"entries": counts["count"], "sequenced": counts["sequenced"]}
+    return document
+
+
+def knowledge_status(state: State, keys: Keys, row: Row, *, running: bool) -> dict[str, Any]:
+    """One knowledge base."""
+    mark = ready_mark(state, row["id"])
+    embedder = row["embedder"]
+    counts = state.rows("vectors_count", knowledge=row["id"], embedder=embedder or "")[0]
+    files = state.rows("files_of_knowledge", knowledge=row["id"])
+    unreadable = [
+        {"path": _path(keys, row["id"], file), "code": file["code"], "reason": file["reason"]}
+        for file in files
+        if file["code"]
+    ]
+    missing = mark.get("missing", {}) if mark else {}
+    unreadable += [{"path": source, "code": "missing", "reason": reason} for source, reason in missing.items()]
+    progress = next(
+        (r for r in state.rows("runs_of_subject", subject=row["id"], limit=1) if r["state"] == "running"), None
+    )
+    now = (
+        "stopped"
+        if not running
+        else "ready"
+        if mark and progress is None
+        else "embedding"
+        if _embeds(progress)
+        else "ingesting"
+    )
+    return {
+        "ref": f"knowledge/{row['id']}",
+        "state": now,
+        "documents": sum(1 for file in files if file["document"]),
+        "chunks": counts["chunks"],
+        "embedded": counts["embedded"],
+        "embedded_total": row["embedded_total"],
+        "embedder": embedder,
+        "unreadable": sorted(unreadable, key=lambda u: u["path"]),
+        "content_digest": mark.get("content_digest") if mark else None,
+        "progress": {"done": progress["done"], "total": progress["total"]} if progress else None,
+    }
+
+
+def ready_mark(state: State, knowledge: str) -> Mapping[str, Any] | None:
+    """What the last finished look found; None while something is to be done."""
+    rows = state.rows("meta_get", key=f"ready/{knowledge}")
+    if not rows or not rows[0]["value"]:
+        return None
+    found: dict[str, Any] = json.loads(rows[0]["value"])
+    return found
+
+
+def _embeds(progress: Row | None) -> bool:
+    return progress is not None and "embedded" in json.loads(progress["counts"])
+
+
+def _path(keys: Keys, knowledge: str, file: Row) -> str:
+    try:
+        return keys.open((file["document"] or knowledge,), file["path_sealed"], "file/path").decode("utf-8", "replace")
+    except KeyError:
+        return "(erased)"

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One thread that writes small things in groups: answers, captures, when a key was last used. One commit serves all that wait."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from colonnade.core.errors import ColonnadeError
+from colonnade.ports.outside.state import State, Transaction
+
+Write = Callable[[Transaction], None]
+GROUP = 512
+_log = logging.getLogger("colonnade.writer")
+
+
+class GroupWriter:
+    """Takes writes from any thread. `submit` never waits; its future is done once the write is durable."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._waiting: list[tuple[Write, Future[None]]] = []
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, write: Write) -> Future[None]:
+        """Have a write done in the next group."""
+        future: Future[None] = Future()
+        with self._wake:
+            if self._closing:
+                raise RuntimeError("the writer is closed")
+            self._waiting.append((write, future))
+            if len(self._waiting) == 1:
+                self._wake.notify()
+        return future
+
+    def close(self) -> None:
+        """Write what waits, then end."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._closing:
+                    self._wake.wait()
+                group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+                if not group:
+                    return
+            self._group(group)
+
+    def _group(self, group: list[tuple[Write, Future[None]]]) -> None:
+        try:
+            with self._state.transaction() as tx:
+                for write, _ in group:
+                    write(tx)
+        except Exception as error:
+            if len(group) > 1:
+                for one in group:
+                    self._group([one])
+                return
+            if not isinstance(error, ColonnadeError):
+                _log.exception("a write failed")
+            group[0][1].set_exception(error)
+            return
+        for _, future in group:
+            future.set_result(None)
