@@ -17,7 +17,7 @@ from colonnade.core.errors import Lost, Tampered
 from colonnade.core.merkle import Frontier
 from colonnade.core.note import Checkpoint, NoteKey, sign_note
 from colonnade.ports.outside.keys import Keys
-from colonnade.ports.outside.state import State
+from colonnade.ports.outside.state import State, Transaction
 
 LEASE = "sequencer"
 BATCH = 5_000
@@ -72,14 +72,16 @@ class Sequencer:
         state: holds the log.
         keys: signs.
         origin: the log's name, `colonnade/LOG`.
-        still_holds: whether the lease `sequencer` is still ours; asked within the transaction.
+        guard: called within the transaction; raises `Lost` unless the lease `sequencer` is still ours (`RowLease.check`).
     """
 
-    def __init__(self, state: State, keys: Keys, origin: str, still_holds: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, state: State, keys: Keys, origin: str, guard: Callable[[Transaction], None] = lambda _tx: None
+    ) -> None:
         self._state = state
         self._keys = keys
         self._key = NoteKey(origin, keys.public_key())
-        self._still_holds = still_holds
+        self._guard = guard
         self._frontier: bytes | None = None
 
     def step(self, *, last: bool = False) -> int:
@@ -116,8 +118,7 @@ class Sequencer:
         frontier = found.frontier.to_bytes()
         try:
             with self._state.transaction() as tx:
-                if not self._still_holds():
-                    raise Lost("the sequencer's lease is held by somebody else")
+                self._guard(tx)
                 for seq, index in found.indices:
                     if not tx.run("entry_sequence", seq=seq, idx=index):
                         raise Lost("somebody else gave this leaf its index")

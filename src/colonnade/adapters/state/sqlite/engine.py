@@ -73,11 +73,15 @@ class SqliteState:
         self._open_readers = threading.Lock()
         with translated():
             self._writer = self._connect()
-            if not readonly:
-                self._migrate()
-            else:
-                self._refuse_newer()
-        self._clock = StoreClock(clock, int(self._meta("clock_ms") or 0))
+            try:
+                if not readonly:
+                    self._migrate()
+                else:
+                    self._refuse_newer()
+                self._clock = StoreClock(clock, self._stored_ms())
+            except BaseException:
+                self._writer.close()
+                raise
         self._saved_ms = 0
 
     def rows(self, name: str, /, **values: Value) -> list[Row]:
@@ -160,9 +164,13 @@ class SqliteState:
             )
         return version
 
-    def _meta(self, key: str) -> str | None:
-        found = self._writer.execute(statements()["meta_get"], {"key": key}).fetchone()
-        return None if found is None else str(found["value"])
+    def _stored_ms(self) -> int:
+        """The newest time that was ever stored, or 0."""
+        found = self._writer.execute(statements()["meta_get"], {"key": "clock_ms"}).fetchone()
+        value = "0" if found is None else str(found["value"])
+        if not value.isdecimal():
+            raise Tampered("the stored time is no number", hint="restore the state from a backup", code="state_damaged")
+        return int(value)
 
     def _save_clock(self) -> None:
         now = self.now_ms()
