@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway needs of the house: one Protocol that `app` implements and tests fake.
 
-Everything here is synchronous and may take milliseconds; the gateway calls it in a thread, except `snapshot` and `record`, which never
-wait. What an asker may not read answers as what does not exist: methods return None, never "forbidden".
+Everything here is synchronous and may take milliseconds; the gateway calls it in a thread, except `snapshot` and
+`record`, which never wait. What an asker may not read answers as what does not exist: methods return None, never
+"forbidden".
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What one chat request without knowledge leaves behind: an `answer.given` entry, written in a group by one writer."""
+    """What one chat request without knowledge leaves behind: an `answer.given` entry, written in a group by one
+    writer.
+    """
 
     ref: str
     asker: Asker
@@ -232,8 +235,8 @@ class Backend(Protocol):
         as_of_ms: int | None = None,
         k: int = 8,
     ) -> tuple[str, list[Found], Answer]:
-        """For a language model: the question as understood from the conversation, the passages to number, and the extractive answer to
-        fall back to (not yet recorded)."""
+        """For a language model: the question as understood from the conversation, the passages to number, and the
+        extractive answer to fall back to (not yet recorded)."""
         ...
 
     def record_answer(
@@ -268,7 +271,9 @@ class Backend(Protocol):
         ...
 
     def versions(self, asker: Asker, document: str) -> Sequence[Version]:
-        """A document's contents that the asker may read, newest first; empty for what may not be read. Erased ones are absent."""
+        """A document's contents that the asker may read, newest first; empty for what may not be read. Erased ones
+        are absent.
+        """
         ...
 
     def raw(self, asker: Asker, document: str, content: str | None) -> bytes | None:
@@ -342,7 +347,9 @@ class Backend(Protocol):
         ...
 
     def events(self) -> Iterator[Mapping[str, Any]]:
-        """Progress for pages and `up`: one mapping a change, blocks up to a second between two; ends when the daemon drains."""
+        """Progress for pages and `up`: one mapping a change, blocks up to a second between two; ends when the daemon
+        drains.
+        """
         ...
 
     def stop(self) -> None:

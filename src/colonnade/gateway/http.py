@@ -7,8 +7,10 @@ Bodies and forms are read with limits. No routing, no authentication, no knowled
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
 from colonnade.core.answers import Asker
@@ -46,16 +48,20 @@ class Request:
         "receive",
         "ref",
         "scope",
+        "send",
+        "started",
     )
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.receive = receive
+        self.send = send
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.asker: Asker | None = None
         self.params: Mapping[str, str] = {}
         self.ref = ""
+        self.started = time.perf_counter()
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._query: dict[str, str] | None = None
         self._cookies: dict[str, str] | None = None
@@ -242,21 +248,35 @@ async def offload(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 async def iterate(iterator: Iterator[T]) -> AsyncIterator[T]:
-    """Items of a blocking iterator, each awaited in a thread. Closed with it, once the thread's wait is over."""
-    end = object()
-    pending: asyncio.Future[object] | None = None
+    """Items of a blocking iterator, which gets a thread of its own: waiting streams never keep `offload` from working.
+
+    When the client goes, the thread ends at the iterator's next item.
+    """
+    loop = asyncio.get_running_loop()
+    items: asyncio.Queue[tuple[bool, T | None]] = asyncio.Queue(maxsize=64)
+    gone = threading.Event()
+
+    def pump() -> None:
+        try:
+            for item in iterator:
+                if gone.is_set():
+                    break
+                asyncio.run_coroutine_threadsafe(items.put((True, item)), loop).result()
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
+            if not gone.is_set():
+                asyncio.run_coroutine_threadsafe(items.put((False, None)), loop)
+
+    threading.Thread(target=pump, name="gateway-stream", daemon=True).start()
     try:
         while True:
-            pending = asyncio.ensure_future(asyncio.to_thread(next, iterator, end))
-            item = await asyncio.shield(pending)
-            pending = None
-            if item is end:
+            more, item = await items.get()
+            if not more:
                 return
-            yield item  # type: ignore[misc]
+            yield cast(T, item)
     finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            if pending is None:
-                close()
-            else:
-                pending.add_done_callback(lambda _: close())
+        gone.set()
+        while not items.empty():
+            items.get_nowait()

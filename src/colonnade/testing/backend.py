@@ -41,60 +41,11 @@ if TYPE_CHECKING:
 
 DIMENSIONS = 384
 _WORD = re.compile(r"[a-z0-9]+")
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "to",
-        "from",
-        "with",
-        "and",
-        "or",
-        "is",
-        "are",
-        "was",
-        "be",
-        "it",
-        "its",
-        "do",
-        "does",
-        "did",
-        "what",
-        "which",
-        "who",
-        "when",
-        "where",
-        "why",
-        "how",
-        "many",
-        "much",
-        "i",
-        "my",
-        "we",
-        "our",
-        "you",
-        "your",
-        "there",
-        "their",
-        "he",
-        "she",
-        "they",
-        "can",
-        "may",
-        "must",
-        "that",
-        "this",
-        "up",
-        "not",
-    ]
-)
+_STOP_WORDS = """
+a an the of in on at by for to from with and or is are was be it its do does did what which who when where why
+how many much i my we our you your there their he she they can may must that this up not
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 OWNER = Asker(
     fixed_id("prn", 1),
     data.PROJECT,

@@ -15,159 +15,28 @@ import re
 from collections.abc import Mapping, Sequence
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_PRONOUNS = frozenset(
-    [
-        "it",
-        "its",
-        "they",
-        "them",
-        "their",
-        "theirs",
-        "he",
-        "him",
-        "his",
-        "she",
-        "her",
-        "hers",
-        "this",
-        "that",
-        "these",
-        "those",
-        "one",
-        "ones",
-        "there",
-        "then",
-        "same",
-        "such",
-        "former",
-        "latter",
-    ]
-)
+_PRONOUNS_WORDS = """
+it its they them their theirs he him his she her hers this that these those one ones there then same such former
+latter
+"""
+_PRONOUNS = frozenset(_PRONOUNS_WORDS.split())
 _STARTS = re.compile(
-    r"^\s*(?:and|but|or|so|also|what about|how about|what if|why not|why so|why\?|since when|until when|even|only|else|otherwise|instead)\b",
+    r"^\s*(?:and|but|or|so|also|what about|how about|what if|why not|why so|why\?|since when|until when|even|only|else"
+    r"|otherwise|instead)\b",
     re.IGNORECASE,
 )
-_FUNCTION = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "to",
-        "from",
-        "with",
-        "and",
-        "or",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "what",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "when",
-        "where",
-        "why",
-        "how",
-        "many",
-        "much",
-        "i",
-        "me",
-        "my",
-        "we",
-        "us",
-        "our",
-        "you",
-        "your",
-        "may",
-        "can",
-        "could",
-        "would",
-        "should",
-        "will",
-        "shall",
-        "must",
-        "have",
-        "has",
-        "had",
-        "not",
-        "no",
-        "yes",
-        "please",
-        "tell",
-        "show",
-        "if",
-        "so",
-        "but",
-        "about",
-        "also",
-        "any",
-        "some",
-        "more",
-        "most",
-        "else",
-        "than",
-        "as",
-        "into",
-        "over",
-        "per",
-        "need",
-    ]
-)
-_VERBS = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "may",
-        "might",
-        "must",
-        "will",
-        "would",
-        "should",
-        "shall",
-        "has",
-        "have",
-        "had",
-        "need",
-        "get",
-        "gets",
-        "cost",
-        "costs",
-        "take",
-        "takes",
-        "mean",
-        "means",
-        "work",
-        "works",
-        "apply",
-        "applies",
-        "say",
-        "says",
-        "happen",
-        "happens",
-    ]
-)
-_DEMONSTRATIVES = frozenset(["this", "that", "these", "those", "such", "same"])
+_FUNCTION_WORDS = """
+a an the of in on at by for to from with and or is are was were be been do does did what which who whom whose
+when where why how many much i me my we us our you your may can could would should will shall must have has had
+not no yes please tell show if so but about also any some more most else than as into over per need
+"""
+_FUNCTION = frozenset(_FUNCTION_WORDS.split())
+_VERBS_WORDS = """
+is are was were be do does did can could may might must will would should shall has have had need get gets cost
+costs take takes mean means work works apply applies say says happen happens
+"""
+_VERBS = frozenset(_VERBS_WORDS.split())
+_DEMONSTRATIVES = frozenset(("this", "that", "these", "those", "such", "same"))
 SHORT = 3
 """Content words up to which a question without a verb counts as a fragment."""
 
@@ -204,10 +73,7 @@ def _bare_pronoun(words: Sequence[str]) -> bool:
                 continue
             return True
         if word in ("there", "then", "one", "ones"):
-            if word == "there" and (
-                words[place - 1 : place] in (["is"], ["are"], ["was"], ["were"])
-                or after in ("is", "are", "was", "were", "a", "an")
-            ):
+            if word == "there" and _existential(words, place):
                 continue
             if word == "one" and after and after not in _FUNCTION:
                 continue
@@ -215,6 +81,14 @@ def _bare_pronoun(words: Sequence[str]) -> bool:
         if len(before) < 2:
             return True
     return False
+
+
+def _existential(words: Sequence[str], place: int) -> bool:
+    """ "is there a...", "there are": names no place."""
+    forms = ("is", "are", "was", "were")
+    before = words[place - 1] if place else ""
+    after = words[place + 1] if place + 1 < len(words) else ""
+    return before in forms or after in (*forms, "a", "an")
 
 
 def _imperative(words: Sequence[str]) -> bool:

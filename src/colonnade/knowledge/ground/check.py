@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does a passage say what a sentence claims? By words, numbers, names and negation: checkable, the same every time,
+no second model.
+
+A claim is supported by a passage when
+- every number of the claim stands in the passage ("three" is 3); one taken from the question may stand beside another
+that is there;
+- every name of the claim (a capitalised word amid the sentence, an abbreviation, an identifier) stands in the passage
+or the question;
+- the best two neighbouring sentences of the passage hold at least `ENOUGH` of its content words;
+- claim and best sentence agree on whether there is a negation.
+It errs towards "unsupported": a good paraphrase may be marked, an invented number is not let through. What it cannot
+see (who did what to whom, with the same words) stands in the docs. Pure; no statistics of the index.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from colonnade.core.answers import Found
+from colonnade.knowledge.ground.prompt import addressed_to_an_assistant
+from colonnade.knowledge.index.words import terms
+from colonnade.knowledge.sentences import sentences
+
+ENOUGH = 0.6
+"""Share of a claim's content words that two neighbouring sentences must hold."""
+
+MARK = re.compile(r"[ \t]*[\[【]\^?([\d\s,;]+)[\]】]")
+_NUMBER_WORDS = dict(
+    zip(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"],
+        (str(n) for n in range(13)),
+        strict=True,
+    )
+)
+_LIST_MARK = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
+_YES_NO = re.compile(r"^\s*(?:yes|no|ja|nein)\s*[,:;.–-]\s*", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|forbidden|prohibited|excluded|except|refuse[sd]?|nicht|kein\w*|nie)\b"
+    r"|n['’]t\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b(?:[A-ZÄÖÜ][\w'’-]*|\w*[a-z][A-Z]\w*|\w+_\w+)\b")
+_INITIAL_NAME = re.compile(r"^\W*([A-Z]{2,}[\w-]*|\w*[a-z][A-Z]\w*)\b")
+_ORDINARY = frozenset(["I", "I'm", "I'd"])
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a sentence asserts, taken apart once.
+
+    Attributes:
+        terms: content words, stemmed, without numbers.
+        numbers: as `terms` normalises them.
+        names: terms of its names.
+        negated: whether it negates.
+    """
+
+    terms: frozenset[str]
+    numbers: frozenset[str]
+    names: frozenset[str]
+    negated: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is next to nothing to check ("Yes.", "Here is what I found")."""
+        return len(self.terms) <= 1 and not self.numbers and not self.names
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How a passage bears a claim.
+
+    Attributes:
+        supported: the verdict.
+        coverage: share of the claim's words in the best window, 0..1.
+        missing: numbers and names that are not there.
+        start, end: span of the best sentence in the passage's own text.
+    """
+
+    supported: bool
+    coverage: float
+    missing: tuple[str, ...]
+    start: int
+    end: int
+
+
+def _is_number(term: str) -> bool:
+    return term[:1].isdigit()
+
+
+def _normal(text: str) -> list[str]:
+    return [_NUMBER_WORDS.get(t, t) for t in terms(text)]
+
+
+def claim_of(sentence: str) -> Claim:
+    """Take a sentence apart, its citation marks, list mark and leading yes or no left out."""
+    text = _YES_NO.sub("", _LIST_MARK.sub("", MARK.sub("", sentence))).strip()
+    words = _normal(text)
+    found = [m.group() for m in _NAME.finditer(text)]
+    first = _INITIAL_NAME.match(text)
+    if first:
+        found.append(first.group(1))
+    names = {t for name in found if name not in _ORDINARY for t in terms(name) if not _is_number(t)}
+    plain = frozenset(w for w in words if not _is_number(w))
+    numbers = frozenset(w for w in words if _is_number(w))
+    return Claim(plain, numbers, frozenset(names), _NEGATION.search(text) is not None)
+
+
+def support(claim: Claim, passage: Found, question: str) -> Support:
+    """Whether the passage supports the claim; `question` as it was understood."""
+    around = set(_normal(f"{passage.title} {' '.join(passage.headings)} {passage.context}"))
+    spans = list(sentences(passage.text, 0, len(passage.text)))
+    spans = [s for s in spans if not addressed_to_an_assistant(passage.text[s[0] : s[1]])]
+    if not spans:
+        return Support(False, 0.0, (), 0, 0)
+    words = [frozenset(_normal(passage.text[start:end])) for start, end in spans]
+    whole = frozenset().union(*words) | around
+    asked = set(_normal(question))
+    missing = sorted(
+        _missing_numbers(claim, whole, asked) | {n for n in claim.names if n not in whole and n not in asked}
+    )
+    best, coverage = _best_window(claim, words, around)
+    start, end = spans[best]
+    agree = claim.negated == (_NEGATION.search(passage.text[start:end]) is not None)
+    return Support(not missing and coverage >= ENOUGH and agree, coverage, tuple(missing), start, end)
+
+
+def _missing_numbers(claim: Claim, whole: frozenset[str], asked: set[str]) -> set[str]:
+    absent = {n for n in claim.numbers if n not in whole}
+    if absent and absent <= asked and claim.numbers - absent:
+        return set()
+    return absent
+
+
+def _best_window(claim: Claim, words: list[frozenset[str]], around: set[str]) -> tuple[int, float]:
+    """The sentence that holds most of the claim, and the share that it and its better neighbour hold."""
+    wanted = claim.terms | claim.numbers
+    if not wanted:
+        return 0, 0.0
+    own = [len(wanted & w) for w in words]
+    best = max(range(len(words)), key=lambda n: (own[n], -n))
+    neighbours = [words[n] for n in (best - 1, best + 1) if 0 <= n < len(words)]
+    held = words[best] | around
+    share = max((len(wanted & (held | n)) for n in neighbours), default=len(wanted & held))
+    return best, share / len(wanted)
+
+
+def cited_numbers(sentence: str) -> list[int]:
+    """The passage numbers that a sentence cites, in order, each once.
+
+    >>> cited_numbers("Second class [1, 3], up to 120 euros [3].")
+    [1, 3]
+    """
+    found: Iterable[str] = (part for mark in MARK.finditer(sentence) for part in re.split(r"[\s,;]+", mark.group(1)))
+    return list(dict.fromkeys(int(part) for part in found if part))
