@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from colonnade.core.documents import Block, BlockKind, Parsed
 from colonnade.core.errors import Unreadable
@@ -35,7 +36,6 @@ class TextBuilder:
         self._size = 0
         self._blocks: list[Block] = []
         self._path: list[tuple[int, str]] = []
-        self._table = 0
         self.page: int | None = None
         self.part = ""
 
@@ -77,11 +77,25 @@ class TextBuilder:
         cleaned = [row for row in cleaned if any(row)]
         if not cleaned:
             return
-        self._table += 1
-        named = looks_like_header(cleaned) if has_header is None else has_header
-        header = tuple(cell[:80] for cell in cleaned[0]) if named and len(cleaned) > 1 else ()
+        at_header = _header_row(cleaned) if has_header is None else 0 if has_header else -1
+        header = tuple(cell[:80] for cell in cleaned[at_header]) if at_header >= 0 else ()
         for at, row in enumerate(cleaned):
-            self._append(BlockKind.TABLE_ROW, " | ".join(row).strip(), header=header if at else (), first=at == 0)
+            named = header if at > at_header else ()
+            self._append(BlockKind.TABLE_ROW, " | ".join(row).strip(), header=named, first=at == 0)
+
+    def absorb(self, parsed: Parsed, part: str) -> None:
+        """Append a document inside this one, as the part of that name."""
+        shift = self._size + 2 if self._blocks else 0
+        body = clean(parsed.text) if parsed.encoding is None else parsed.text
+        if not body.strip():
+            return
+        if self._blocks:
+            self._put("\n\n")
+        self._put(body)
+        self._blocks.extend(
+            replace(b, start=b.start + shift, end=b.end + shift, part=f"{part}/{b.part}" if b.part else part)
+            for b in parsed.blocks
+        )
 
     def result(self, title: str = "") -> Parsed:
         """The text so far; raises `Unreadable` with code `no_text` when there is none."""
@@ -128,6 +142,14 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
         and len(set(filled)) == len(filled)
         and not any(is_number(cell) for cell in filled)
     )
+
+
+def _header_row(rows: Sequence[Sequence[str]]) -> int:
+    """The row that names the columns: the first, or the one after titles that span all columns; -1: none."""
+    for at, row in enumerate(rows[:4]):
+        if len({cell for cell in row if cell}) > 1:
+            return at if looks_like_header(rows[at:]) else -1
+    return 0 if len(rows) > 1 and len(rows[0]) == 1 and looks_like_header(rows) else -1
 
 
 def is_number(cell: str) -> bool:

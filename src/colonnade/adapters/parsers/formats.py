@@ -43,6 +43,10 @@ EXTRACTED: dict[str, tuple[str, str, int]] = {
     ".htm": ("web", "parse_html", 1),
     ".xhtml": ("web", "parse_html", 1),
     ".pdf": ("pdf", "parse_pdf", 1),
+    **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), ("docx", "parse_docx", 1)),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), ("pptx", "parse_pptx", 1)),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), ("sheets", "parse_sheets", 1)),
+    **dict.fromkeys((".eml", ".mht", ".mhtml"), ("mail", "parse_mail", 1)),
 }
 """Suffix -> module, function, version. The version goes up whenever the output could change."""
 

@@ -29,6 +29,11 @@ def split_gaps(text: str, gap: re.Pattern[str], start: int = 0, end: int | None 
     return [(a, b) for a, b in spans if text[a:b].strip()]
 
 
+def split_paragraphs(text: str) -> list[str]:
+    """The paragraphs of running text, cut at blank lines."""
+    return [text[start:end] for start, end in split_gaps(text, _PARAGRAPH_GAP)]
+
+
 def parse_plain(text: str, encoding: str) -> Parsed:
     """Paragraphs at blank lines; a line that is underlined is a heading (as in reStructuredText)."""
     blocks: list[Block] = []

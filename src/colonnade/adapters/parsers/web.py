@@ -17,7 +17,10 @@ from colonnade.core.documents import Parsed
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
 
-_DROPPED = "script, style, noscript, template, nav, footer, aside, svg, iframe, object, head > *:not(title), [hidden]"
+_DROPPED = (
+    "script, style, noscript, template, nav, footer, aside, svg, iframe, object, head > *:not(title), "
+    "[hidden], [style*='display:none'], [style*='display: none']"
+)
 _BLOCK_TAGS = (
     "address article blockquote body center dd details dialog div dl dt fieldset figcaption figure form header hgroup "
     "hr html legend main menu option p search section select summary tbody textarea"
@@ -62,6 +65,8 @@ def add_html(builder: TextBuilder, text: str) -> str:
     title = one_line(title_node.text()) if title_node is not None else ""
     for node in tree.css(_DROPPED):
         node.decompose()
+    for node in tree.css("img[alt]"):
+        node.replace_with(f" {node.attributes.get('alt') or ''} ")
     root = tree.body or tree.root
     if root is not None:
         walk = _Walk(builder)
@@ -111,7 +116,7 @@ class _Walk:
             self.flush()
             self.children(node, depth)
             self.flush()
-        elif tag in ("input", "img", "video", "audio", "canvas", "-comment", "!--"):
+        elif tag in ("input", "video", "audio", "canvas", "-comment", "!--"):
             return
         else:
             self.children(node, depth)
