@@ -64,7 +64,8 @@ DOCUMENTS = (
         "docs/remote-work.md",
         "Remote work",
         EVERYONE,
-        "# Remote work\n\nEverybody may work from home on up to three days a week. The office days are agreed in the team.\n\n"
+        "# Remote work\n\nEverybody may work from home on up to three days a week. "
+        "The office days are agreed in the team.\n\n"
         "A monitor and a chair for the home office are paid once, up to 450 euros.\n",
     ),
     Doc(
