@@ -2,7 +2,7 @@
 """Which arithmetic is worth it on this processor: measured once, remembered by the processor's name.
 
 int8 multiplies faster where the processor has VNNI, at a small cost in cosine; fp32 is the default where it gains
-little. A data directory that has vectors keeps its arithmetic wherever it is moved: hand its embedder's id to `open_minilm`.
+little. A data directory that has vectors keeps its arithmetic wherever it is moved: `open_minilm` is handed their id.
 """
 
 from __future__ import annotations
