@@ -47,7 +47,7 @@ class House:
         self.keys = wiring.open_keys(places, self.state)
         self.blobs = wiring.open_blobs(places)
         self.parsers = wiring.open_parsers()
-        self.embedders = wiring.Embedders(places)
+        self.embedders = wiring.Embedders(places, self.stored_embedder)
         self.stop = threading.Event()
         self.url = ""
         self.on_change: Callable[[], None] = lambda: None
@@ -99,6 +99,14 @@ class House:
             self._open_rooms(declaration)
             self.on_change()
             return difference
+
+    def stored_embedder(self, specification: str) -> str | None:
+        """The id under which vectors of that embedder are stored already."""
+        for row in self.state.rows("knowledge_of_project", project=self.project):
+            known = self.state.rows("meta_get", key=f"embedder/{row['embedder']}")
+            if known and known[0]["value"] == specification:
+                return str(row["embedder"])
+        return None
 
     def origin(self) -> str:
         """The log's name."""

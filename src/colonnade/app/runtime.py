@@ -87,9 +87,7 @@ class Runtime:
                     continue
                 if self._sequencer is None:
                     origin = self.house.origin()
-                    self._sequencer = Sequencer(
-                        self.house.state, self.house.keys, origin, lambda: self._lease.token > 0
-                    )
+                    self._sequencer = Sequencer(self.house.state, self.house.keys, origin, self._lease.check)
                 self._sequencer.step()
                 failures = 0
                 self.alarms.pop("sequencer", None)

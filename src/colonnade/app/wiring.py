@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from colonnade.app.settings.environment import Places, secret
@@ -73,9 +74,9 @@ def open_parsers() -> Parsers:
 
 def open_vectors(dimensions: int) -> Vectors:
     """An empty vector engine."""
-    from colonnade.adapters.vectors.choose import best_vectors
+    from colonnade.adapters.vectors.signs import SignVectors
 
-    return best_vectors(dimensions)
+    return SignVectors(dimensions)
 
 
 class Embedders:
@@ -84,8 +85,8 @@ class Embedders:
     A specification is the declaration's `embed_with` as JSON, or "" for the default model on this machine.
     """
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, places: Places, stored_id: Callable[[str], str | None]) -> None:
+        self._places, self._stored_id = places, stored_id
         self._open: dict[str, Embedder] = {}
         self._lock = threading.Lock()
 
@@ -115,12 +116,12 @@ class Embedders:
                 return OpenAIEmbedder(
                     wanted["url"], wanted["model"], secret(wanted["key_env"]) if wanted.get("key_env") else ""
                 )
-            from colonnade.adapters.models.minilm import folder_embedder
+            path = self._places.folder / wanted["folder"]
+        else:
+            path = None
+        from colonnade.adapters.models.minilm.probe import open_minilm
 
-            return folder_embedder(self._places.folder / wanted["folder"], self._places.home)
-        from colonnade.adapters.models.minilm import default_embedder
-
-        return default_embedder(self._places.home)
+        return open_minilm(path, stored_id=self._stored_id(specification), cache=self._places.home)
 
 
 def private_file(path: os.PathLike[str], text: str) -> None:

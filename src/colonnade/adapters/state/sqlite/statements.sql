@@ -418,3 +418,7 @@ SELECT (SELECT coalesce(max(seq), 0) FROM contents WHERE knowledge = :knowledge)
 -- name: runs_of_subject
 -- The newest runs on something.
 SELECT id, state, counts, done, total, created_ms, finished_ms, error FROM runs WHERE subject = :subject ORDER BY id DESC LIMIT :limit;
+
+-- name: contents_sizes
+-- How many chunks each content has.
+SELECT id, chunks, chars FROM contents WHERE knowledge = :knowledge;
