@@ -120,6 +120,7 @@ def _answer_page(visit: Visit, view: AnswerView, place: str = "") -> Reply:
         branches=lineage.tree(walk) if walk is not None else (),
         signals=_signals(view),
         question=view.question,
+        several=several,
         as_of_ms=view.as_of_ms,
         service=view.service,
         services=services(visit),

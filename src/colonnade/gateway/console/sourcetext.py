@@ -90,7 +90,7 @@ def render(
     """The window's text as escaped HTML. `mark`, `chunks` and `pages` are spans in the whole text."""
     inserts: list[tuple[int, int, Markup]] = []
     inserts += [(p, 0, _page(n)) for n, (p, _) in enumerate(pages, 1) if part.start <= p < part.end]
-    inserts += [(p, 1, _chunk(n)) for n, (p, _) in enumerate(chunks, 1) if part.start <= p < part.end]
+    inserts += [(p, 1, _chunk(n, text, p)) for n, (p, _) in enumerate(chunks, 1) if part.start <= p < part.end]
     inserts += [(p, 2, _line(n)) for n, p in _line_starts(text, part)]
     if mark is not None and mark[0] < mark[1] and mark[0] < part.end and part.start < mark[1]:
         inserts.append((max(mark[0], part.start), 3, Markup('<mark id="span">')))
@@ -121,7 +121,10 @@ def _line(number: int) -> Markup:
     return Markup('<i class="line" id="L{0}" data-n="{0}"></i>').format(number)
 
 
-def _chunk(number: int) -> Markup:
+def _chunk(number: int, text: str, at: int) -> Markup:
+    """A border across the page where the chunk begins a line, else a tick between two words."""
+    if text[text.rfind("\n", 0, at) + 1 : at].strip():
+        return Markup('<i class="chunk-tick" data-n="{0}"></i>').format(number)
     return Markup('<i class="chunk-border" data-n="chunk {0}"></i>').format(number)
 
 
