@@ -88,7 +88,7 @@ def static_vectors(texts: list[str], like: list[str] | None = None) -> NDArray[n
 
 
 def with_copies(vectors: NDArray[np.float32], count: int, seed: int = SEED) -> NDArray[np.float32]:
-    """`count` rows: the given ones, then copies of random ones with Gaussian noise (cosine about .8 to the original)."""
+    """`count` rows: the given ones, then copies of random ones with Gaussian noise (cosine about .8)."""
     rng = np.random.default_rng(seed + 3)
     out = np.empty((count, vectors.shape[1]), np.float32)
     out[: len(vectors)] = vectors

@@ -3,66 +3,90 @@
 
 Two chunks are alike when their words are equal, case, punctuation and layout aside; or when nearly all their pairs of
 neighbouring words are equal *and* they hold the same numbers and the same negations: a changed price or an added "not"
-is never collapsed. Source of the estimate: A. Broder, "On the resemblance and containment of documents", 1997. Sketches
-are made of keyed hashes.
+is never collapsed. Sources: A. Broder, "On the resemblance and containment of documents", 1997; P. Li, A. C. König,
+"b-Bit minwise hashing", 2010.
+
+A sketch depends on the text alone, not on the index's secret, or two indexes of the same files could differ; so it is
+sealed before it is stored (`stored`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-HASHES = 16
-_ENOUGH = 14
+WIDTH = 4
+_HASHES = 32
+_ENOUGH = 29
 _LENGTH_SHARE = 0.05
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _FACT = re.compile(r"\d|^(?:not?|nor|never|none|without|except|unless|cannot|.*n['’]t)$")
-_MIX = np.random.default_rng(1997).integers(1, 2**62, HASHES, np.uint64) * np.uint64(2) + np.uint64(1)
+_MIX = np.random.default_rng(1997).integers(1, 2**62, _HASHES, np.uint64) * np.uint64(2) + np.uint64(1)
+_NIBBLES = np.arange(0, 64, 4, dtype=np.uint64)
+_EACH_NIBBLE = 0x1111_1111_1111_1111
+_CACHE_LIMIT = 200_000
+_known: dict[str, tuple[int, bool]] = {}
 
 
-def sketch(text: str, hashed: Callable[[Iterable[str]], list[int]]) -> NDArray[np.uint64]:
-    """[HASHES + 2] the text's normal form, its facts (numbers and negations), and the least of each hash of word pairs."""
-    words = _WORD.findall(text.lower())
-    numbers = np.array(hashed(words), np.uint64)
-    out = np.zeros(HASHES + 2, np.uint64)
-    if not words:
+def sketch(text: str) -> NDArray[np.uint64]:
+    """[WIDTH] the text's normal form, its facts (numbers and negations), and 32 four-bit minima over word pairs."""
+    out = np.zeros(WIDTH, np.uint64)
+    found = [_known.get(word) or _learn(word) for word in _WORD.findall(text.lower())]
+    if not found:
         return out
+    words = np.array([number for number, _ in found], np.uint64)
     place = np.arange(1, 2 * len(words), 2, dtype=np.uint64)
-    out[0] = (_stirred(numbers) * place).sum(dtype=np.uint64) + np.uint64(len(words))
-    facts = np.array([_is_fact(word) for word in words])
-    out[1] = _stirred(numbers[facts]).sum(dtype=np.uint64)
-    pairs = numbers[:-1] * _MIX[0] + numbers[1:] if len(words) > 1 else numbers
-    out[2:] = (_stirred(pairs)[:, None] * _MIX).min(axis=0)
+    out[0] = (_stirred(words) * place).sum(dtype=np.uint64) + np.uint64(len(words))
+    out[1] = np.array([number for number, is_fact in found if is_fact], np.uint64).sum(dtype=np.uint64)
+    pairs = words[:-1] * _MIX[0] + words[1:] if len(words) > 1 else words
+    least = (_stirred(pairs)[:, None] * _MIX).min(axis=0)
+    nibbles = (_stirred(least) & np.uint64(15)).reshape(2, 16)
+    out[2:] = (nibbles << _NIBBLES).sum(axis=1, dtype=np.uint64)
     return out
 
 
-def alike(a: NDArray[np.uint64], b: NDArray[np.uint64], length_a: int, length_b: int) -> bool:
-    """Whether two sketched chunks say the same."""
-    if a[0] == b[0]:
+class Kept:
+    """The chunks already in a list; says whether another one is like one of them."""
+
+    def __init__(self) -> None:
+        self._forms: set[int] = set()
+        self._by_facts: dict[int, list[tuple[int, int, int]]] = {}
+
+    def takes(self, sketched: Sequence[int], length: int) -> bool:
+        """True, and remembers the chunk, when it is like none before. `sketched` as `sketch` gives it."""
+        form, facts, low, high = sketched
+        same_facts = self._by_facts.setdefault(facts, [])
+        if form in self._forms or any(_near(low, high, length, other) for other in same_facts):
+            return False
+        self._forms.add(form)
+        same_facts.append((low, high, length))
         return True
-    if a[1] != b[1] or abs(length_a - length_b) > _LENGTH_SHARE * max(length_a, length_b):
+
+
+def _near(low: int, high: int, length: int, other: tuple[int, int, int]) -> bool:
+    if abs(length - other[2]) > _LENGTH_SHARE * max(length, other[2]):
         return False
-    return int(np.count_nonzero(a[2:] == b[2:])) >= _ENOUGH
+    return _equal_nibbles(low ^ other[0]) + _equal_nibbles(high ^ other[1]) >= _ENOUGH
 
 
-_known_facts: dict[str, bool] = {}
+def _equal_nibbles(differing: int) -> int:
+    return 16 - ((differing | differing >> 1 | differing >> 2 | differing >> 3) & _EACH_NIBBLE).bit_count()
 
 
-def _is_fact(word: str) -> bool:
-    known = _known_facts.get(word)
-    if known is None:
-        if len(_known_facts) > 200_000:
-            _known_facts.clear()
-        known = _known_facts[word] = _FACT.search(word) is not None
+def _learn(word: str) -> tuple[int, bool]:
+    if len(_known) >= _CACHE_LIMIT:
+        _known.clear()
+    digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    known = _known[word] = int.from_bytes(digest, "little"), _FACT.search(word) is not None
     return known
 
 
 def _stirred(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A bijection that spreads bits (the finaliser of MurmurHash3)."""
-    mixed = numbers ^ (numbers >> np.uint64(33))
-    mixed = mixed * np.uint64(0xFF51AFD7ED558CCD)
+    """A bijection that spreads bits (as in the finaliser of MurmurHash3)."""
+    mixed = (numbers ^ (numbers >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     stirred: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(33))
     return stirred

@@ -14,13 +14,14 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colonnade.core.search import Hit, IndexedChunk, Visibility
-from colonnade.knowledge.index import lexical
+from colonnade.knowledge.index import lexical, stored
 from colonnade.knowledge.index.alike import sketch
 from colonnade.knowledge.index.postings import Postings, Segment, TermHash
 from colonnade.knowledge.index.rights import Rights
@@ -59,11 +60,12 @@ class Index:
     def __init__(self, dimensions: int, vectors: Vectors, secret: bytes) -> None:
         self.dimensions = dimensions
         self.vectors = vectors
+        self._secret = secret
         self._hash = TermHash(secret)
         self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
         self._rows = Rows()
         self._spans: dict[str, tuple[int, int]] = {}
-        self._names: list[str] = []
         self._postings = Postings()
         self._rights = Rights()
         self._views: OrderedDict[tuple[frozenset[str], int | None], View] = OrderedDict()
@@ -75,10 +77,10 @@ class Index:
     def add(self, content: str, chunks: Sequence[IndexedChunk]) -> None:
         """Take in a content's chunks, found at once; what stood for the content before goes, vectors too."""
         hashed = [self._hash(terms(chunk.words)) for chunk in chunks]
-        sketches = [sketch(chunk.words, self._hash) for chunk in chunks]
+        sketches = [sketch(chunk.words) for chunk in chunks]
         with self._lock:
             self.remove(content)
-            number = self._number(content)
+            number = self._rights.contents.number(content)
             first = self._rows.append(
                 number, [c.order for c in chunks], [len(h) for h in hashed], [c.key for c in chunks], sketches
             )
@@ -115,9 +117,6 @@ class Index:
     def set_visibility(self, rows: Iterable[Visibility]) -> None:
         """Replace all that stands for the documents named in the rows."""
         with self._lock:
-            rows = list(rows)
-            for row in rows:
-                self._number(row.content)
             self._rights.replace(rows)
             self._changed()
 
@@ -132,7 +131,7 @@ class Index:
         with self._lock:
             alive = self._rows.alive
             embedded = int(np.count_nonzero(alive & self._rows.embedded))
-            return Sizes(len(self._spans), int(np.count_nonzero(alive)), embedded, self._rights.documents)
+            return Sizes(len(self._spans), int(np.count_nonzero(alive)), embedded, self._rights.document_count)
 
     # ---- what is asked of it
 
@@ -168,8 +167,8 @@ class Index:
         question = Question(asked, vector, k, mode, recall == "wide", collapse)
         with self._snapshot(readers, at_ms, only) as (view, segments):
             found = find(question, view, segments, self.vectors, self._rows)
-            content, order = self._rows.content, self._rows.order
-            return [Hit(self._names[content[f.row]], int(order[f.row]), f.score, f.lexical, f.dense) for f in found]
+            content, order, names = self._rows.content, self._rows.order, self._rights.contents.names
+            return [Hit(names[content[f.row]], int(order[f.row]), f.score, f.lexical, f.dense) for f in found]
 
     def standing(self, content: str, readers: frozenset[str], at_ms: int | None = None) -> list[Visibility]:
         """The permitted standings of a content at the instant, oldest first: which document to cite."""
@@ -182,6 +181,40 @@ class Index:
         with self._snapshot(readers, at_ms, None) as (view, segments):
             found = lexical.frequencies(segments, self._hash(distinct), view.field.mask)
             return {term: lexical.idf(view.field.count, n) for term, n in zip(distinct, found, strict=True)}
+
+    # ---- kept in a file
+
+    def save(self, path: Path, stamp: str = "") -> None:
+        """Write all of it to a file, replaced whole. `stamp` comes back from `load`: say in it what the index stands
+        for.
+
+        Raises:
+            StorageFull: no space left.
+        """
+        with self._lock:
+            meta, arrays = self._arrays()
+        stored.write(path, meta | {"stamp": stamp, "dimensions": self.dimensions}, arrays, self._secret)
+
+    def load(self, path: Path) -> str:
+        """Replace all of it by what a file holds; its stamp.
+
+        Raises:
+            StateError: absent, damaged, of another version, key or length of vectors; the index is as it was before.
+        """
+        meta, arrays = stored.read(path, self._secret)
+        if meta["dimensions"] != self.dimensions:
+            raise stored.unusable("holds vectors of another length")
+        with self._idle:
+            self._idle.wait_for(lambda: not self._searching)
+            self._rows = Rows.restored(arrays, self._secret)
+            self._postings = Postings.restored(arrays)
+            self._rights = Rights.restored(arrays)
+            names = self._rights.contents.names
+            spans = zip(*(arrays[f"spans.{n}"].tolist() for n in ("content", "begin", "count")), strict=True)
+            self._spans = {names[number]: (begin, count) for number, begin, count in spans}
+            self.vectors.restore(arrays["vectors"])
+            self._changed()
+        return str(meta["stamp"])
 
     # ---- inside
 
@@ -199,8 +232,9 @@ class Index:
         try:
             yield view, segments
         finally:
-            with self._lock:
+            with self._idle:
                 self._searching -= 1
+                self._idle.notify_all()
 
     def _view(self, readers: frozenset[str], at_ms: int | None) -> View:
         view = self._views.get((readers, at_ms))
@@ -220,17 +254,21 @@ class Index:
         self._views.clear()
         self._view_bytes = 0
 
+    def _arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        self._postings.flush()
+        numbers = [self._rights.contents.number(name) for name in self._spans]
+        spans = np.array([(n, *span) for n, span in zip(numbers, self._spans.values(), strict=True)], np.int64).reshape(
+            -1, 3
+        )
+        arrays = self._rows.arrays(self._secret) | self._postings.arrays() | self._rights.arrays()
+        arrays |= {f"spans.{name}": spans[:, i] for i, name in enumerate(("content", "begin", "count"))}
+        return {}, arrays | {"vectors": self.vectors.stored(self._rows.count)}
+
     def _mask_of(self, contents: Collection[str]) -> NDArray[np.bool_]:
         mask = np.zeros(self._rows.count, bool)
         for begin, count in (self._spans[c] for c in set(contents) if c in self._spans):
             mask[begin : begin + count] = True
         return mask
-
-    def _number(self, content: str) -> int:
-        number = self._rights.number(content)
-        if number == len(self._names):
-            self._names.append(content)
-        return number
 
     def _compact(self) -> None:
         """Close the gaps of removed rows once they are half of all, when no search looks."""
@@ -238,8 +276,8 @@ class Index:
         if self._searching or len(alive) < _COMPACT_FROM or 2 * np.count_nonzero(alive) > len(alive):
             return
         new_row = np.where(alive, np.cumsum(alive) - 1, -1)
-        stored = self.vectors.stored(len(alive))[alive]
+        vectors = self.vectors.stored(len(alive))[alive]
         self._postings.renumber(new_row)
         self._rows.keep(alive)
-        self.vectors.restore(stored)
+        self.vectors.restore(vectors)
         self._spans = {name: (int(new_row[begin]) if many else 0, many) for name, (begin, many) in self._spans.items()}

@@ -22,7 +22,7 @@ K1 = 0.9
 B = 0.4
 PAIR_WEIGHT = 0.3
 _REMEMBER_FROM = 64
-_REMEMBER_AT_MOST = 400_000
+_REMEMBER_AT_MOST = 512
 
 Impacts = tuple[NDArray[np.intp], NDArray[np.float64]]
 
@@ -79,11 +79,9 @@ class Field:
         """For each term, the permitted rows that hold it and what it adds to each one's score at weight 1."""
         missing = [h for h in words.hashes if h not in self.remembered]
         found = dict(zip(missing, map(self._impact, _postings(segments, missing)), strict=True)) if missing else {}
-        kept = sum(len(rows) for rows, _ in self.remembered.values())
         for term, impact in found.items():
-            if _REMEMBER_FROM <= len(impact[0]) <= _REMEMBER_AT_MOST - kept:
+            if len(impact[0]) >= _REMEMBER_FROM and len(self.remembered) < _REMEMBER_AT_MOST:
                 self.remembered[term] = impact
-                kept += len(impact[0])
         return [found[h] if h in found else self.remembered[h] for h in words.hashes]
 
     def scores(self, segments: Sequence[Segment], words: Words) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 _FLUSH_AT = 2_000_000
 _MERGE_RATIO = 4
 _CACHE_LIMIT = 1_000_000
+_PARTS = ("terms", "offsets", "rows", "counts")
 
 
 class TermHash:
@@ -144,6 +146,17 @@ class Postings:
         self._rows.clear()
         self._hashes.clear()
         return self.segments
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All segments, for a file; segments never change, so nothing is copied."""
+        named = {f"postings.{i}": segment for i, segment in enumerate(self.flush())}
+        return {f"{at}.{part}": getattr(s, part) for at, s in named.items() for part in _PARTS}
+
+    @staticmethod
+    def restored(arrays: dict[str, NDArray[Any]]) -> Postings:
+        """From what `arrays` gave."""
+        count = len({name.split(".")[1] for name in arrays if name.startswith("postings.")})
+        return Postings(tuple(Segment(*(arrays[f"postings.{i}.{part}"] for part in _PARTS)) for i in range(count)))
 
     def renumber(self, new_row: NDArray[np.int64]) -> None:
         """Drop and renumber rows in all segments."""

@@ -1,34 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may see which content, and when: visibilities as columns, so that a reader's contents are found by a few array
-operations.
+steps.
 
 Knows contents by number, not rows, words or vectors. Changed only under the index's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colonnade.core.search import Visibility
 
-NEVER_MS = np.iinfo(np.int64).max
-_COLUMNS = ("content", "readers", "begin", "end")
+_STILL = np.iinfo(np.int64).max
+_GONE = np.iinfo(np.int64).min
+_COLUMNS = ("content", "document", "readers", "begin", "end")
+_COMPACT_FROM = 4096
+
+
+class Numbered:
+    """Names and their numbers, given at first sight."""
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = list(names)
+        self._numbers = {name: i for i, name in enumerate(self.names)}
+
+    def number(self, name: str) -> int:
+        """The name's number, a new one for a new name."""
+        number = self._numbers.setdefault(name, len(self.names))
+        if number == len(self.names):
+            self.names.append(name)
+        return number
+
+    def known(self, name: str) -> int | None:
+        """The name's number if it has one."""
+        return self._numbers.get(name)
 
 
 class Rights:
-    """Standing rows, replaced whole by document."""
+    """Standing rows, replaced whole by document. A gone row has `end` = `_GONE`."""
 
     def __init__(self) -> None:
-        self._of_document: dict[str, list[int]] = {}
-        self._rows: list[Visibility | None] = []
-        self._reader_sets: dict[str, int] = {}
-        self._contents: dict[str, int] = {}
-        self._of_content: dict[int, set[int]] = {}
+        self.contents = Numbered()
+        self.documents = Numbered()
+        self.reader_sets = Numbered()
         self._size = 0
+        self._gone = 0
         self._columns = {name: np.zeros(64, np.int64) for name in _COLUMNS}
+        self._of_document: dict[int, list[int]] = {}
+        self._of_content: dict[int, list[int]] = {}
 
     def replace(self, rows: Iterable[Visibility]) -> None:
         """What stands for the documents named becomes exactly these rows."""
@@ -40,57 +63,95 @@ class Rights:
 
     def drop(self, document: str) -> None:
         """Nothing stands for the document any more; unknown ones are fine."""
-        for at in self._of_document.pop(document, ()):
-            self._columns["end"][at] = self._columns["begin"][at] = np.iinfo(np.int64).min
-            self._of_content[int(self._columns["content"][at])].discard(at)
-            self._rows[at] = None
-
-    def number(self, content: str) -> int:
-        """The content's number, given at first sight."""
-        return self._contents.setdefault(content, len(self._contents))
+        number = self.documents.known(document)
+        gone = [] if number is None else self._of_document.pop(number, [])
+        self._columns["end"][gone] = _GONE
+        self._columns["begin"][gone] = _GONE
+        self._gone += len(gone)
+        if self._gone > _COMPACT_FROM and 2 * self._gone > self._size:
+            self._restore_columns({name: values[self._alive()] for name, values in self._used().items()})
 
     def permitted(self, readers: frozenset[str], at_ms: int | None) -> NDArray[np.bool_]:
-        """[contents seen] whether a standing of the content is permitted and valid then (None: now, still standing)."""
-        columns = {name: values[: self._size] for name, values in self._columns.items()}
-        allowed = np.zeros(len(self._reader_sets) + 1, bool)
-        allowed[[self._reader_sets[r] for r in readers if r in self._reader_sets]] = True
+        """[contents seen] whether a standing of the content is permitted and valid then (None: still standing now)."""
+        columns = self._used()
+        allowed = np.zeros(len(self.reader_sets.names), bool)
+        allowed[[n for n in map(self.reader_sets.known, readers) if n is not None]] = True
         ok = allowed[columns["readers"]]
         if at_ms is None:
-            ok &= columns["end"] == NEVER_MS
+            ok &= columns["end"] == _STILL
         else:
             ok &= (columns["begin"] <= at_ms) & (at_ms < columns["end"])
-        found = np.zeros(len(self._contents), bool)
+        found = np.zeros(len(self.contents.names), bool)
         found[columns["content"][ok]] = True
         return found
 
     def standing(self, content: str, readers: frozenset[str], at_ms: int | None) -> list[Visibility]:
         """The permitted standings of a content, oldest first, then by document."""
-        found = [self._rows[at] for at in self._of_content.get(self._contents.get(content, -1), ())]
+        number = self.contents.known(content)
+        found = [self._row(at) for at in self._of_content.get(-1 if number is None else number, ())]
         kept = [row for row in found if row is not None and row.readers in readers and valid(row, at_ms)]
         return sorted(kept, key=lambda row: (row.valid_from_ms, row.document))
 
-    def all_rows(self) -> list[Visibility]:
-        """Everything that stands, for storing."""
-        return [row for row in self._rows if row is not None]
+    def has_document(self, document: str) -> bool:
+        """Whether anything stands for the document."""
+        return self.documents.known(document) in self._of_document
 
     @property
-    def documents(self) -> int:
+    def document_count(self) -> int:
         """How many documents have a standing."""
         return len(self._of_document)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that stands, for a file."""
+        alive = self._alive()
+        return {f"rights.{name}": values[alive] for name, values in self._used().items()} | {
+            "rights.contents": packed(self.contents.names),
+            "rights.documents": packed(self.documents.names),
+            "rights.reader_sets": packed(self.reader_sets.names),
+        }
+
+    @staticmethod
+    def restored(arrays: dict[str, NDArray[Any]]) -> Rights:
+        """From what `arrays` gave."""
+        rights = Rights()
+        rights.contents = Numbered(unpacked(arrays["rights.contents"]))
+        rights.documents = Numbered(unpacked(arrays["rights.documents"]))
+        rights.reader_sets = Numbered(unpacked(arrays["rights.reader_sets"]))
+        rights._restore_columns({name: arrays[f"rights.{name}"] for name in _COLUMNS})
+        return rights
+
+    def _used(self) -> dict[str, NDArray[np.int64]]:
+        return {name: values[: self._size] for name, values in self._columns.items()}
+
+    def _alive(self) -> NDArray[np.bool_]:
+        alive: NDArray[np.bool_] = self._columns["end"][: self._size] != _GONE
+        return alive
+
+    def _row(self, at: int) -> Visibility | None:
+        c = self._columns
+        end = int(c["end"][at])
+        if end == _GONE:
+            return None
+        document, content = self.documents.names[c["document"][at]], self.contents.names[c["content"][at]]
+        readers = self.reader_sets.names[c["readers"][at]]
+        return Visibility(document, content, readers, int(c["begin"][at]), None if end == _STILL else end)
 
     def _append(self, row: Visibility) -> None:
         if self._size == len(self._columns["end"]):
             self._columns = {name: np.concatenate((v, np.zeros_like(v))) for name, v in self._columns.items()}
-        at = self._size
-        end = NEVER_MS if row.valid_to_ms is None else row.valid_to_ms
-        number = self.number(row.content)
-        readers = self._reader_sets.setdefault(row.readers, len(self._reader_sets))
-        for name, value in zip(self._columns, (number, readers, row.valid_from_ms, end), strict=True):
-            self._columns[name][at] = value
-        self._rows.append(row)
-        self._of_document.setdefault(row.document, []).append(at)
-        self._of_content.setdefault(number, set()).add(at)
+        content, document = self.contents.number(row.content), self.documents.number(row.document)
+        readers = self.reader_sets.number(row.readers)
+        end = _STILL if row.valid_to_ms is None else row.valid_to_ms
+        for name, value in zip(_COLUMNS, (content, document, readers, row.valid_from_ms, end), strict=True):
+            self._columns[name][self._size] = value
+        self._of_document.setdefault(document, []).append(self._size)
+        self._of_content.setdefault(content, []).append(self._size)
         self._size += 1
+
+    def _restore_columns(self, columns: dict[str, NDArray[np.int64]]) -> None:
+        self._columns = {name: np.concatenate((values, np.zeros(64, np.int64))) for name, values in columns.items()}
+        self._size, self._gone = len(columns["end"]), 0
+        self._of_document, self._of_content = _grouped(columns["document"]), _grouped(columns["content"])
 
 
 def valid(row: Visibility, at_ms: int | None) -> bool:
@@ -98,3 +159,20 @@ def valid(row: Visibility, at_ms: int | None) -> bool:
     if at_ms is None:
         return row.valid_to_ms is None
     return row.valid_from_ms <= at_ms and (row.valid_to_ms is None or at_ms < row.valid_to_ms)
+
+
+def packed(names: Sequence[str]) -> NDArray[np.uint8]:
+    """Names as one array of bytes; no name holds NUL."""
+    return np.frombuffer("\0".join(names).encode("utf-8", "surrogateescape"), np.uint8)
+
+
+def unpacked(data: NDArray[np.uint8]) -> list[str]:
+    """What `packed` was given."""
+    return data.tobytes().decode("utf-8", "surrogateescape").split("\0") if len(data) else []
+
+
+def _grouped(numbers: NDArray[np.int64]) -> dict[int, list[int]]:
+    groups: dict[int, list[int]] = {}
+    for at, number in enumerate(numbers.tolist()):
+        groups.setdefault(number, []).append(at)
+    return groups

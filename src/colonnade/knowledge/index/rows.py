@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colonnade.knowledge.index.alike import HASHES
+from colonnade.knowledge.index.alike import WIDTH
+from colonnade.knowledge.index.stored import sealed
 
 _FIRST_CAPACITY = 256
+_SAVED = ("content", "order", "length", "live", "has_vector", "draw", "keys")
 
 
 class Rows:
@@ -27,7 +30,7 @@ class Rows:
         live, has_vector: whether it was not removed, whether it has a vector.
         draw: a number drawn from the key alone, for samples that hidden rows cannot move.
         keys: [capacity, width] bytes, zero-padded, so that keys compare as byte strings.
-        sketches: [capacity, HASHES + 2] see `alike`.
+        sketches: [capacity, WIDTH] see `alike`.
     """
 
     def __init__(self) -> None:
@@ -39,7 +42,7 @@ class Rows:
         self.has_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.draw = np.zeros(_FIRST_CAPACITY, np.uint64)
         self.keys = np.zeros((_FIRST_CAPACITY, 8), np.uint8)
-        self.sketches = np.zeros((_FIRST_CAPACITY, HASHES + 2), np.uint64)
+        self.sketches = np.zeros((_FIRST_CAPACITY, WIDTH), np.uint64)
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -75,6 +78,23 @@ class Rows:
         self.count += many
         return first
 
+    def arrays(self, secret: bytes) -> dict[str, NDArray[Any]]:
+        """Everything in use, copied, for a file; sketches sealed."""
+        named = {name: getattr(self, name)[: self.count].copy() for name in _SAVED}
+        return {f"rows.{name}": a for name, a in named.items()} | {
+            "rows.sketches": sealed(self.sketches[: self.count], secret)
+        }
+
+    @staticmethod
+    def restored(arrays: dict[str, NDArray[Any]], secret: bytes) -> Rows:
+        """From what `arrays` gave."""
+        rows = Rows()
+        for name in _SAVED:
+            setattr(rows, name, arrays[f"rows.{name}"].copy())
+        rows.sketches = sealed(arrays["rows.sketches"], secret)
+        rows.count = len(rows.content)
+        return rows
+
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Only these rows remain, renumbered in order."""
         old = self.count
@@ -96,7 +116,7 @@ class Rows:
         self.content, self.order, self.length = (np.append(c, extra) for c in (self.content, self.order, self.length))
         self.live, self.has_vector = (np.append(c, extra.astype(bool)) for c in (self.live, self.has_vector))
         self.draw = np.append(self.draw, extra.astype(np.uint64))
-        self.sketches = np.concatenate((self.sketches, np.zeros((len(extra), HASHES + 2), np.uint64)))
+        self.sketches = np.concatenate((self.sketches, np.zeros((len(extra), WIDTH), np.uint64)))
         keys = np.zeros((grown, max(width, old_width)), np.uint8)
         keys[: self.count, :old_width] = self.keys[: self.count]
         self.keys = keys

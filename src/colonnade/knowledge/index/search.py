@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colonnade.knowledge.index import fusion
-from colonnade.knowledge.index.alike import alike
+from colonnade.knowledge.index.alike import Kept
 from colonnade.knowledge.index.lexical import Words
 from colonnade.knowledge.index.postings import Segment
 from colonnade.knowledge.index.rows import Rows, ranked
@@ -134,20 +134,13 @@ def _chosen(
     dense: NDArray[np.float64],
 ) -> list[Found]:
     """The k best in order; of chunks that say the same only the first."""
-    spare = 2 * question.k + 8 if question.collapse else 0
-    kept: list[Found] = []
-    for i in ranked(found, scores, rows.keys, question.k + spare):
-        row = int(found[i])
-        if question.collapse and any(_same(rows, row, other.row) for other in kept):
-            continue
-        kept.append(Found(row, float(scores[i]), float(words[i]), float(dense[i])))
-        if len(kept) == question.k:
-            break
-    return kept
-
-
-def _same(rows: Rows, a: int, b: int) -> bool:
-    return alike(rows.sketches[a], rows.sketches[b], int(rows.length[a]), int(rows.length[b]))
+    order = ranked(found, scores, rows.keys, 3 * question.k + 8 if question.collapse else question.k)
+    if question.collapse:
+        kept, sketches = Kept(), rows.sketches[found[order]].tolist()
+        lengths = rows.length[found[order]].tolist()
+        first = [kept.takes(*pair) for pair in zip(sketches, lengths, strict=True)]
+        order = order[np.array(first, bool)][: question.k]
+    return [Found(int(found[i]), float(scores[i]), float(words[i]), float(dense[i])) for i in order]
 
 
 def _best(scores: NDArray[np.float64], many: int) -> NDArray[np.int64]:
