@@ -1,2 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python client. It speaks HTTP only and imports no room."""
+"""A Python client for a running Colonnade: HTTP only, standard library only, quick to import.
+
+from colonnade.sdk import Client
+Client("http://127.0.0.1:8700", key).ask("How much may a hotel night cost?")["answer"]
+"""
+
+from colonnade.sdk.client import Client
+
+__all__ = ["Client"]

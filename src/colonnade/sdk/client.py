@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client's calls, one a route. Answers are the JSON documents of CONTRACT.md, as dictionaries.
+
+How they travel stands in `transport`. No knowledge of the house's insides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from colonnade.sdk.transport import Transport, events_of
+
+
+class Client:
+    """Calls a gateway.
+
+    Args:
+        url: `http://127.0.0.1:8700`.
+        key: an API key, or the owner's token.
+        timeout_s: how long to wait for each answer.
+
+    Every call raises what `colonnade.core.errors` draws: `NeedsDaemon` when nobody answers at `url`, `Refused` for a
+    wrong key, `UsageError` and `UnknownName` for what the gateway does not accept, `Unavailable` when something
+    behind it does not answer.
+    """
+
+    def __init__(self, url: str, key: str = "", *, timeout_s: float = 120.0) -> None:
+        self._transport = Transport(url, key, timeout_s)
+
+    # asking
+    def ask(
+        self,
+        question: str,
+        *,
+        service: str | None = None,
+        acting_as: str | None = None,
+        as_of: str | int | None = None,
+        history: Sequence[Mapping[str, str]] = (),
+    ) -> dict[str, Any]:
+        """A grounded answer: `colonnade.ask/1`. `acting_as` (a declared person) is the owner's right."""
+        body = {"question": question, "service": service, "as": acting_as, "as_of": as_of, "history": list(history)}
+        return self._post("/v1/ask", body)
+
+    def search(
+        self,
+        query: str,
+        *,
+        knowledge: str | None = None,
+        k: int = 10,
+        mode: str = "hybrid",
+        acting_as: str | None = None,
+        as_of: str | int | None = None,
+    ) -> dict[str, Any]:
+        """Passages, best first: `colonnade.search/1`."""
+        body = {"query": query, "knowledge": knowledge, "k": k, "mode": mode, "as": acting_as, "as_of": as_of}
+        return self._post("/v1/search", body)
+
+    def chat(self, model: str, messages: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+        """A chat completion in OpenAI's shape."""
+        return self._post("/v1/chat/completions", {**options, "model": model, "messages": list(messages)})
+
+    def chat_stream(
+        self, model: str, messages: Sequence[Mapping[str, Any]], **options: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Its chunks as they come. Raises amid the stream when the gateway reports an error there."""
+        body = {**options, "model": model, "messages": list(messages), "stream": True}
+        return events_of(self._transport.stream("POST", "/v1/chat/completions", body))
+
+    def embed(self, texts: Sequence[str], model: str) -> list[list[float]]:
+        """Unit vectors, one a text."""
+        body = {"model": model, "input": list(texts), "encoding_format": "float"}
+        return [row["embedding"] for row in self._post("/v1/embeddings", body)["data"]]
+
+    def models(self) -> list[dict[str, Any]]:
+        """Services and the embedding model."""
+        rows: list[dict[str, Any]] = self._get("/v1/models")["data"]
+        return rows
+
+    def feedback(self, ref: str, verdict: str, note: str = "") -> dict[str, Any]:
+        """Say that an answer was "right" or "wrong"."""
+        return self._post("/v1/feedback", {"ref": ref, "verdict": verdict, "note": note})
+
+    def why(self, ref: str) -> dict[str, Any]:
+        """What led to it: `colonnade.why/1`."""
+        return self._get(f"/v1/why/{quote(ref, safe='/@')}")
+
+    def impact(self, ref: str) -> dict[str, Any]:
+        """What it touched: `colonnade.impact/1`."""
+        return self._get(f"/v1/impact/{quote(ref, safe='/@')}")
+
+    def document_text(self, url: str) -> str:
+        """The text that a citation's span counts in; `url` as the citation gives it."""
+        return self._transport.call("GET", self._transport.path_of(url) + "/text").decode()
+
+    # administration
+    def status(self) -> dict[str, Any]:
+        """`colonnade.status/1`."""
+        return self._get("/admin/status")
+
+    def apply(self, declaration: str, folder: str) -> dict[str, Any]:
+        """Hand a declaration over; returns once it is in force."""
+        return self._post("/admin/apply", {"declaration": declaration, "folder": folder})
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Keys, without their secrets."""
+        rows: list[dict[str, Any]] = self._get("/admin/keys")["keys"]
+        return rows
+
+    def create_key(self, name: str, person: str, expires_ms: int | None = None) -> dict[str, Any]:
+        """A new key, shown once; in force when this returns."""
+        return self._post("/admin/keys", {"name": name, "person": person, "expires_ms": expires_ms})
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """Revoke a key; out of force when this returns."""
+        return self._post("/admin/keys/revoke", {"id": key_id})
+
+    def stop(self) -> dict[str, Any]:
+        """Begin to drain."""
+        return self._post("/admin/stop", {})
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Progress as it happens; ends when the daemon does."""
+        return events_of(self._transport.stream("GET", "/admin/events"))
+
+    def healthy(self) -> bool:
+        """Whether a gateway answers there."""
+        return self._transport.alive()
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._transport.json("GET", path)
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._transport.json("POST", path, {k: v for k, v in body.items() if v is not None})
