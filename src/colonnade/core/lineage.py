@@ -79,7 +79,7 @@ class Walk:
 def kind_of(ident: str, role: str = "") -> str:
     """The kind of an id, by its prefix; of a digest, the role in which it stands."""
     if ident.startswith(DIGEST):
-        return "epoch" if role == "is" else role or "artifact"
+        return role or "artifact"
     prefix = ident[:3]
     return _SAID.get(prefix) or PREFIXES.get(prefix, "thing")
 

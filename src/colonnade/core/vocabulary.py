@@ -26,7 +26,7 @@ ROLES: Mapping[str, str] = {
     "given": "a document shown to the answerer",
     "read": "the content of a given document, as it was then",
     "cites": "a document quoted in the answer; always also given",
-    "follows": "the entry before it of the same conversation or Name: the answer, epoch or run",
+    "follows": "the one before it: of a conversation, of a service's epochs, of runs",
     "about": "what is judged",
     "model": "a model, by its digest",
     "policy": "a policy, by its digest",
@@ -102,7 +102,7 @@ KINDS: Mapping[str, Kind] = {
         ("by",),
         status={"reason": ("deleted", "undeclared", "unreadable")},
     ),
-    "run.started": Kind("A run begins.", "run", ("on", "for", "step", "follows"), status={"step": _RUN}),
+    "run.started": Kind("A run begins.", "run", ("on", "for", "follows"), status={"step": _RUN}),
     "run.finished": Kind(
         "A run is over.",
         "run",
@@ -162,7 +162,7 @@ KINDS: Mapping[str, Kind] = {
     "switch.made": Kind(
         "A Name moved: what its subject points to changed at once.",
         "knw",
-        ("by", "embedder", "follows"),
+        ("by", "embedder"),
         {"index": "the index manifest that is live from now on"},
         {"generation": "generation of the Name from now on"},
         {"name": ("index", "embedder", "policy")},

@@ -72,7 +72,7 @@ class Sequencer:
         state: holds the log.
         keys: signs.
         origin: the log's name, `colonnade/LOG`.
-        guard: called within the transaction; raises `Lost` unless the lease `sequencer` is still ours (`RowLease.check`).
+        guard: called within the transaction; raises `Lost` unless the lease `sequencer` is ours (`RowLease.check`).
     """
 
     def __init__(

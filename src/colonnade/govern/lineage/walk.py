@@ -63,7 +63,7 @@ def resolve(state: State, text: str, names: Names) -> tuple[str, str, int | None
             or state.rows("entries_of_subject", subject=ident)
             or state.rows("edges_to_ref", ref=ident, seq=0)
         ):
-            return ident, "is" if ref.kind == "epoch" else ref.kind, None
+            return ident, ref.kind, None
     raise UnknownName(
         f"nothing is recorded about {text!r}", hint="give an id, `kind/id`, or `person/NAME`; answers print their ref"
     )
