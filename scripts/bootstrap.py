@@ -91,8 +91,8 @@ def environment() -> dict[str, str]:
         env["UV_DEFAULT_INDEX"] = index
     if "cert" in pip:
         env.setdefault("SSL_CERT_FILE", pip["cert"])
-    if "SSL_CERT_FILE" in env or "SSL_CERT_DIR" in env:
-        env.setdefault("UV_SYSTEM_CERTS", "1")
+    if "SSL_CERT_FILE" in env or "SSL_CERT_DIR" in env or ssl.create_default_context().get_ca_certs():
+        env.setdefault("UV_SYSTEM_CERTS", "1")  # a company's own authority is in the machine's store, not in uv's
     env.pop("UV_INDEX_URL", None)
     env |= {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(VENV)}
     cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv")
@@ -218,7 +218,10 @@ def _download(url: str, env: dict[str, str]) -> bytes:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60, context=context) as reply:
             return bytes(reply.read())
     except OSError as error:
-        raise fail(f"cannot read {url}: {error}", "the first install needs the network; later ones do not") from error
+        hint = "the first install needs the network; later ones do not"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            hint = "the machine does not know the server's certificate: install ca-certificates, or set SSL_CERT_FILE"
+        raise fail(f"cannot read {url}: {error}", hint) from error
 
 
 def _without_password(url: str) -> str:
