@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class HouseBackend:
         self._version = 0
         self._refreshing = threading.Lock()
         self.stopping = threading.Event()
-        self.on_stop = lambda: None
+        self.on_stop: Callable[[], None] = lambda: None
         house.on_change = self._changed
         self.refresh()
 

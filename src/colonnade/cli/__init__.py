@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands, thin: read arguments, call the app, print. No decision is made here."""
+"""The command line: thin. Each command is one module, imported only when it is called; engines and rooms are reached through `app`."""

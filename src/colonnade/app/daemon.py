@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon: one process a state directory, from taking the lock to the last signed checkpoint. Also how `up` starts it in the
+background, and how a second `up` hands its declaration to the first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from colonnade.app import wiring
+from colonnade.app.logs import log_to_file, log_to_terminal
+from colonnade.app.presence import await_daemon, daemon_lock
+from colonnade.app.settings.declaration import Declaration, read_declaration
+from colonnade.app.settings.environment import Places
+from colonnade.core.errors import ColonnadeError, StateError
+
+READY_S = 120
+_log = logging.getLogger("colonnade.daemon")
+
+
+def hand_over(places: Places) -> Mapping[str, Any] | None:
+    """Give the declaration to the daemon that runs; None if it ended meanwhile."""
+    from colonnade.sdk import Client
+
+    daemon = await_daemon(places)
+    if daemon is None:
+        return None
+    token = places.token.read_text("utf-8").strip()
+    done = Client(daemon.url, token).apply(places.declaration.read_text("utf-8"), str(places.folder))
+    return {"url": daemon.url, "pid": daemon.pid, "changes": done["changes"], "started": False}
+
+
+def start_detached(places: Places, *, port: int | None) -> Mapping[str, Any]:
+    """Start a daemon in a session of its own and wait until it listens. Raises what it failed with."""
+    places.logs.mkdir(parents=True, exist_ok=True)
+    reading, writing = os.pipe()
+    command = [
+        sys.executable,
+        "-m",
+        "colonnade.cli.main",
+        "-C",
+        str(places.declaration),
+        "up",
+        "--ready-fd",
+        str(writing),
+    ]
+    if port is not None:
+        command += ["--port", str(port)]
+    with open(places.logs / "daemon.out", "ab") as out:
+        process = subprocess.Popen(
+            command,
+            pass_fds=[writing],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            cwd="/",
+        )
+    os.close(writing)
+    with open(reading, encoding="utf-8") as ready:
+        said = ready.read()
+    if not said:
+        code = process.wait()
+        raise StateError(
+            f"the daemon ended at once, with status {code}",
+            hint=f"see {places.logs / 'daemon.out'}",
+            code="daemon_failed",
+        )
+    answer: dict[str, Any] = json.loads(said)
+    if "error" in answer:
+        error = ColonnadeError(answer["error"]["message"], hint=answer["error"]["hint"], code=answer["error"]["code"])
+        error.exit_code = answer["error"]["exit_code"]
+        raise error
+    return answer
+
+
+def serve(
+    places: Places, *, port: int | None, ready: Callable[[Mapping[str, Any]], None], foreground: bool
+) -> Mapping[str, Any] | None:
+    """Be the daemon until a signal. Returns None then; or what the hand-over gave when another daemon runs already."""
+    declaration = read_declaration(places.declaration)
+    while True:
+        with daemon_lock(places) as mine:
+            if mine:
+                _serve(places, declaration, port, ready, foreground=foreground)
+                return None
+        handed = hand_over(places)
+        if handed is not None:
+            return handed
+
+
+def _serve(
+    places: Places,
+    declaration: Declaration,
+    port: int | None,
+    ready: Callable[[Mapping[str, Any]], None],
+    *,
+    foreground: bool,
+) -> None:
+    from colonnade.app.backend import HouseBackend
+    from colonnade.app.house import House
+    from colonnade.app.runtime import Runtime
+    from colonnade.gateway.app import make_app
+    from colonnade.gateway.console.routes import make_console
+    from colonnade.gateway.serve import GatewayServer, bind
+    from colonnade.govern.ledger.seal import break_seal, seal_state
+
+    log_to_file(places.logs / "daemon.log")
+    if not foreground:
+        log_to_terminal()
+    bound = bind(declaration.gateway.host, declaration.gateway.port if port is None else port)
+    number = bound.getsockname()[1]
+    break_seal(places.state_file)
+    house = House(places, holder=f"{os.getpid()}-{secrets.token_hex(4)}")
+    house.url = f"http://{_named(declaration.gateway.host)}:{number}"
+    difference = house.apply(declaration)
+    ensure_owner_token(house)
+    runtime = Runtime(house)
+    backend = HouseBackend(house, runtime, number)
+    server = GatewayServer(make_app(backend, make_console(backend)), bound)
+    backend.on_stop = server.stop
+    _on_signals(lambda: threading.Thread(target=backend.stop, daemon=True).start())
+    server.start()
+    wiring.private_file(places.pid, f"{os.getpid()}\n")
+    wiring.private_file(places.address, f"{house.url}\n")
+    runtime.start()
+    _log.info("serving %s", house.url)
+    ready({"url": house.url, "pid": os.getpid(), "changes": [c.as_dict() for c in difference], "started": True})
+    server.join()
+    backend.stopping.set()
+    runtime.stop()
+    origin = house.origin()
+    house.close()
+    seal_state(places.state_file, house.keys, origin)
+    _log.info("stopped")
+
+
+def ensure_owner_token(house: Any) -> None:
+    """A first-run key for the owner, 0600 in the state directory; made again if it was lost or revoked."""
+    from colonnade.govern.access.apikeys import fingerprint
+
+    path: Path = house.places.token
+    rows = house.api_keys.all()
+    if path.exists():
+        held = fingerprint(path.read_text("utf-8").strip())
+        if any(row["hash"] == held and row["revoked_ms"] is None for row in rows):
+            os.chmod(path, 0o600)
+            return
+    taken = {row["name"] for row in rows}
+    name = next(n for n in ("owner", *(f"owner-{i}" for i in range(2, 10_000))) if n not in taken)
+    with house.state.transaction() as tx:
+        key = house.api_keys.create(tx, house.owner, name, actor=house.owner, owner=True)
+    wiring.private_file(path, f"{key.secret}\n")
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    """Once: drain. Twice: end now (the next start goes on from the last transaction)."""
+    asked = threading.Event()
+
+    def handle(number: int, _frame: object) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.set()
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+def _named(host: str) -> str:
+    if host in {"0.0.0.0", "::"}:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

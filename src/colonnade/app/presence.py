@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is a daemon there, and where? By file lock: a process id alone can belong to somebody else by now. Light: every command comes here."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from colonnade.app.settings.environment import Places
+from colonnade.core.errors import NeedsDaemon, StateError
+
+STARTING_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A running daemon; `url` is "" while it is starting."""
+
+    pid: int
+    url: str
+
+
+def find_daemon(places: Places) -> Presence | None:
+    """The daemon of these places, or None."""
+    if not places.lock.exists() or not _is_locked(places):
+        return None
+    return Presence(int(_read(places.pid) or 0), _read(places.address))
+
+
+def need_daemon(places: Places) -> tuple[str, str]:
+    """(url, owner token). Raises NeedsDaemon."""
+    daemon = await_daemon(places) if find_daemon(places) else None
+    if daemon is None:
+        raise NeedsDaemon(
+            "no daemon runs here", hint="start one: `colonnade up` (add --detach to keep it in the background)"
+        )
+    return daemon.url, _read(places.token)
+
+
+def await_daemon(places: Places, seconds: float = STARTING_S) -> Presence | None:
+    """The daemon once it listens; None if it ends before that."""
+    end = time.monotonic() + seconds
+    while (daemon := find_daemon(places)) is not None:
+        if daemon.url and daemon.pid:
+            return daemon
+        if time.monotonic() > end:
+            raise StateError(
+                "the daemon does not come up", hint="`colonnade logs` says what it is doing", code="daemon_stuck"
+            )
+        time.sleep(0.05)
+    return None
+
+
+def stop_daemon(places: Places, seconds: float = 60.0) -> bool:
+    """Ask the daemon to drain and wait until it is gone; False if none ran. Raises StateError if it does not end."""
+    daemon = find_daemon(places)
+    if daemon is None:
+        return False
+    daemon = await_daemon(places) or daemon
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(daemon.pid, signal.SIGTERM)
+    end = time.monotonic() + seconds
+    while find_daemon(places) is not None:
+        if time.monotonic() > end:
+            raise StateError(
+                f"the daemon {daemon.pid} does not end", hint=f"`kill -9 {daemon.pid}`; nothing acknowledged is lost"
+            )
+        time.sleep(0.02)
+    return True
+
+
+@contextlib.contextmanager
+def daemon_lock(places: Places) -> Iterator[bool]:
+    """Be the daemon of these places: True if the lock is ours until the block ends, False if somebody else holds it."""
+    places.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        for stale in (places.pid, places.address):
+            stale.unlink(missing_ok=True)
+        yield True
+        for mine in (places.address, places.pid):
+            mine.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(places: Places) -> bool:
+    try:
+        descriptor = os.open(places.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _read(path: os.PathLike[str]) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""

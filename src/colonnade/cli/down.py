@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stop the daemon: open requests end, what was written is indexed and signed, the state is closed. Nothing is deleted."""
+
+from __future__ import annotations
+
+import argparse
+
+from colonnade.app.presence import stop_daemon
+from colonnade.app.settings.environment import find_places
+from colonnade.cli.output import emit, say
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("where", nargs="?", metavar="DIR", help="the declaration's folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    stopped = stop_daemon(find_places(args.where or args.folder))
+    if args.json:
+        emit({"schema": "colonnade.down/1", "stopped": stopped})
+    else:
+        say("stopped" if stopped else "no daemon was running")
+    return 0

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is ready, what is not, and why. Works without a daemon, and then says `stopped`.
+
+--wait N waits up to N seconds until everything that is declared is ready: 0 if so, 1 if time is over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from colonnade.app.presence import find_daemon
+from colonnade.app.settings.environment import Places, find_places
+from colonnade.cli.output import Progress, emit, paint, say
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--wait", type=float, metavar="N", default=None, help="wait up to N seconds until all is ready")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    places = find_places(args.folder)
+    end = time.monotonic() + (args.wait or 0)
+    progress = Progress()
+    document = look(places)
+    while args.wait is not None and not is_ready(document) and time.monotonic() < end:
+        for name, base in document["knowledge"].items():
+            if base["progress"]:
+                progress.show(f"{base['state']} {name}", base["progress"]["done"], base["progress"]["total"])
+        time.sleep(0.2)
+        document = look(places)
+    progress.clear()
+    if args.json:
+        emit(document)
+    else:
+        show(document)
+    return 0 if args.wait is None or is_ready(document) else 1
+
+
+def look(places: Places) -> dict[str, Any]:
+    """The document of `status`, from the store alone; alarms come from the daemon while it runs."""
+    from colonnade.app.stored import stored_status
+
+    return stored_status(places, find_daemon(places))
+
+
+def is_ready(document: Mapping[str, Any]) -> bool:
+    """Whether everything that is declared is ready."""
+    things = [*document["knowledge"].values(), *document["services"].values()]
+    return document["daemon"] == "running" and bool(document["project"]) and all(t["state"] == "ready" for t in things)
+
+
+def show(document: Mapping[str, Any]) -> None:
+    """For people."""
+    if document["project"] is None:
+        say("nothing was ever up here; `colonnade up` begins")
+        return
+    where = f" at {document['url']}" if document["url"] else ""
+    print(f"{paint(document['project'], 'bold')}: {document['daemon']}{where}")
+    for name, base in document["knowledge"].items():
+        embedder = base["embedder"].partition("@")[0] if base["embedder"] else "words only"
+        print(
+            f"  knowledge {name}: {base['state']}; {base['documents']:,} documents, {base['chunks']:,} passages, {embedder}"
+        )
+        for file in base["unreadable"]:
+            print(f"    {paint('unreadable', 'yellow')} {file['path']}: {file['reason']} ({file['code']})")
+    for name, service in document["services"].items():
+        made = " + ".join(part for part in (service["knowledge"], service["answer_with"]) if part)
+        print(f"  service {name}: {service['state']} ({made})")
+    for alarm in document["alarms"]:
+        print(f"  {paint('alarm', 'red')} {alarm['room']}: {alarm['message']} ({alarm['code']})")
+    print(f"  ledger: {document['ledger']['entries']:,} entries")

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands, in the order in which `--help` shows them: name, module, one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its module in `colonnade.cli` has `configure(parser)` and `run(args) -> int`."""
+
+    name: str
+    module: str
+    line: str
+    group: str
+
+
+COMMANDS = (
+    Command("init", "init", "Write a commented colonnade.yaml to start from", "Begin"),
+    Command("plan", "plan", "Show how the declaration differs from what runs", "Begin"),
+    Command("up", "up", "Apply the declaration and serve it", "Begin"),
+    Command("down", "down", "Stop the daemon; nothing is deleted", "Begin"),
+    Command("status", "status", "What is ready, what is not, and why", "Look"),
+    Command("logs", "logs", "What the daemon did (-f follows)", "Look"),
+    Command("doctor", "doctor", "Check this machine and this project", "Look"),
+    Command("ask", "ask", "A grounded, cited answer", "Use"),
+    Command("search", "search", "Passages that you may read, best first", "Use"),
+    Command("keys", "keys", "API keys: create, list, revoke", "Use"),
+    Command("evaluate", "evaluate", "Measure retrieval and answers on a question set", "Use"),
+    Command("why", "why", "Everything that led to an answer, a document, a decision", "Prove"),
+    Command("impact", "impact", "Everything that a document, a run, a person touched", "Prove"),
+    Command("verify", "verify", "Is the ledger intact? Checks everything, offline", "Prove"),
+    Command("explain", "explain", "What an error code means and what to do", "Help"),
+    Command("completion", "completion", "Print a completion script for bash, zsh or fish", "Help"),
+)
+
+BY_NAME = {command.name: command for command in COMMANDS}

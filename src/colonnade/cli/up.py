@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apply the declaration and serve it: gateway and console on this machine, ingestion with progress.
+
+Runs in the foreground (Ctrl-C drains); --detach leaves a daemon. Where one runs already, the declaration is handed over to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from colonnade.app.presence import find_daemon
+from colonnade.app.settings.environment import find_places, is_terminal
+from colonnade.cli.output import Progress, emit, paint, say
+from colonnade.core.errors import ColonnadeError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("where", nargs="?", metavar="DIR", help="the declaration's folder, or the file itself")
+    parser.add_argument("--detach", "-d", action="store_true", help="leave a daemon in the background")
+    parser.add_argument(
+        "--port", type=int, default=None, help="listen here instead of gateway.port; 0 takes a free one"
+    )
+    parser.add_argument("--ready-fd", type=int, default=None, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    places = find_places(args.where or args.folder)
+    if args.ready_fd is not None:
+        return _as_daemon(places, args)
+    from colonnade.app.daemon import hand_over, serve, start_detached
+    from colonnade.app.settings.declaration import read_declaration
+
+    read_declaration(places.declaration)
+    if find_daemon(places) is not None and (handed := hand_over(places)) is not None:
+        _tell(handed, args, places.token)
+        return 0
+    if args.detach:
+        _tell(start_detached(places, port=args.port), args, places.token)
+        return 0
+    stop = threading.Event()
+
+    def ready(said: Mapping[str, Any]) -> None:
+        _tell(said, args, places.token)
+        threading.Thread(target=_follow, args=(said["url"], places, stop), daemon=True).start()
+
+    handed = serve(places, port=args.port, ready=ready, foreground=True)
+    stop.set()
+    if handed is not None:
+        _tell(handed, args, places.token)
+    return 0
+
+
+def _as_daemon(places: Any, args: argparse.Namespace) -> int:
+    """The detached half: serve, and say on the pipe when it listens, or why it does not."""
+    import json
+
+    from colonnade.app.daemon import serve
+
+    os.set_inheritable(args.ready_fd, False)
+
+    def ready(said: Mapping[str, Any]) -> None:
+        with open(args.ready_fd, "w", encoding="utf-8") as pipe:
+            pipe.write(json.dumps(said))
+
+    try:
+        handed = serve(places, port=args.port, ready=ready, foreground=False)
+        if handed is not None:
+            ready(handed)
+    except ColonnadeError as error:
+        try:
+            ready(
+                {
+                    "error": {
+                        "message": error.message,
+                        "hint": error.hint,
+                        "code": error.code,
+                        "exit_code": error.exit_code,
+                    }
+                }
+            )
+        except OSError:
+            say(f"error: {error}")
+        return error.exit_code
+    return 0
+
+
+def _tell(said: Mapping[str, Any], args: argparse.Namespace, token: os.PathLike[str]) -> None:
+    if args.json:
+        emit({"schema": "colonnade.up/1", **said})
+        return
+    changes = said["changes"]
+    verb = "started" if said["started"] else "applied to the running daemon"
+    say(f"{paint('Colonnade', 'bold')} {verb}: {_counted(changes)}")
+    for change in changes[:20]:
+        say(
+            f"  {change['action']:<7} {change['ref']}"
+            + (f"  ({change['why']})" if change["action"] == "update" else "")
+        )
+    say()
+    say(f"  console   {paint(said['url'], 'cyan')}")
+    if is_terminal():
+        with open(token, encoding="utf-8") as file:
+            say(f"  sign in   {said['url']}/?token={file.read().strip()}")
+    else:
+        say(f"  sign in   with the key in {token}")
+    folder = f" -C {args.where or args.folder}" if args.where or args.folder else ""
+    say(f"  try       colonnade{folder} status --wait 120")
+    say(f'            colonnade{folder} ask "..."')
+    if args.detach or not said["started"]:
+        say(f"  stop      colonnade{folder} down")
+    else:
+        say("  stop      Ctrl-C")
+
+
+def _counted(changes: list[Mapping[str, str]]) -> str:
+    return f"{len(changes)} change{'s' if len(changes) != 1 else ''}" if changes else "nothing to change"
+
+
+def _follow(url: str, places: Any, stop: threading.Event) -> None:
+    """Progress of ingestion while `up` runs in the foreground."""
+    from colonnade.sdk import Client
+
+    progress, told = Progress(), set()
+    client = Client(url, places.token.read_text("utf-8").strip())
+    try:
+        for status in client.events():
+            if stop.is_set():
+                return
+            for name, base in status["knowledge"].items():
+                if base["state"] == "ready":
+                    if name not in told:
+                        told.add(name)
+                        progress.clear()
+                        say(
+                            f"  {paint('ready', 'green')}     {name}: {base['documents']:,} documents, {base['chunks']:,} passages"
+                        )
+                        for file in base["unreadable"]:
+                            say(f"  {paint('unread', 'yellow')}    {file['path']}: {file['reason']} ({file['code']})")
+                elif base["progress"]:
+                    told.discard(name)
+                    progress.show(f"{base['state']} {name}", base["progress"]["done"], base["progress"]["total"])
+    except (ColonnadeError, OSError):
+        return
+    finally:
+        progress.clear()
+        sys.stderr.flush()
