@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The extractive answer: sentences of the passages, verbatim, or an abstention with its reason.
+"""The extractive answer: sentences or rows of the passages, verbatim, or an abstention with its reason.
 
 Pure: no index, no clock, no I/O. Text of documents is only ever compared and quoted, never followed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colonnade.knowledge.answer import rank, topic, twisted
+from colonnade.knowledge.answer.asked import Asked, read
 from colonnade.knowledge.answer.calibration import PRIOR, Calibration
 from colonnade.knowledge.answer.compose import Candidate, compose, written
-from colonnade.knowledge.answer.lexical import coverage, terms, weights
-from colonnade.knowledge.answer.passages import Extract, Passage, Reason, Source
-from colonnade.knowledge.sentences import sentences
+from colonnade.knowledge.answer.passages import Extract, Passage, Reason
+from colonnade.knowledge.answer.pieces import Piece, pieces
+from colonnade.knowledge.answer.weights import threshold
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+ABSENT = "The sources that you may read do not speak of this."
+UNSUPPORTED = "The sources speak of this, but do not seem to answer the question."
+DOUBT = "The sources may speak of something slightly different: check the quote."
 
 
 def extract(
@@ -35,46 +43,80 @@ def extract(
         question: as asked.
         question_vector: its unit vector, or None to work by words alone.
         passages: what retrieval gave, best first; all of them readable by who asks.
-        embed: unit vectors for sentences; None to work by words alone.
-        idf: inverse document frequency, over what the reader may read, of the question's terms, rare ones included.
+        embed: unit vectors for sentences, asked once for at most `rank.SHORTLIST` of them; None to work by words alone.
+        idf: inverse document frequency, over what the reader may read, of the question's terms, absent ones included.
         calibration: thresholds.
     """
-    weighted = weights(terms(question), idf)
-    candidates = _candidates(question_vector, weighted, passages, embed)
-    best_dense = max((p.dense for p in passages), default=0.0)
-    best_cover = max((coverage(weighted, c.terms) for c in candidates), default=0.0)
-    dense = question_vector is not None
-    topic = 0.5 * best_dense + 0.5 * best_cover if dense else best_cover
-    threshold = calibration.topic if dense else calibration.topic_lexical
-    signals = {"topic": topic, "topic_threshold": threshold, "best_cosine": best_dense, "coverage": best_cover}
-    if not candidates or topic < threshold:
-        message = "The sources that you may read do not speak of this."
-        reason = Reason("topic", message, topic, threshold)
-        return Extract("abstained", message, reason=reason, signals=signals)
-    quotes = compose(candidates, passages, margin=0.05)
+    asked = read(question, idf)
+    cut = pieces(passages)
+    dense = question_vector is not None and embed is not None
+    signals = topic.signals(asked, passages, cut)
+    score = topic.score(signals, dense=dense)
+    least = calibration.topic if dense else calibration.topic_lexical
+    signals |= {"topic": score, "topic_threshold": least}
+    if not cut or not asked.terms or score < least:
+        return _abstained(Reason("topic", ABSENT, score, least), signals, 0.0)
+    ordered = _ordered(asked, cut, passages, question_vector, embed)
+    doubt = _doubt(asked, ordered, passages, dense)
+    most = calibration.unsupported if dense else calibration.unsupported_lexical
+    noted = calibration.doubt if dense else calibration.doubt_lexical
+    signals |= {"twisted": doubt, "twisted_threshold": most, "twisted_note": noted}
+    confidence = 1.0 / (1.0 + math.exp(-min(max(score, -30.0), 30.0)))
+    if doubt > most:
+        return _abstained(Reason("unsupported", UNSUPPORTED, doubt, most), signals, confidence)
+    candidates = [Candidate(o.piece.source, o.piece.present, o.score) for o in ordered]
+    quotes = compose(candidates, passages, margin=threshold("agree_margin"))
     answer, cited = written(quotes)
-    return Extract("answered", answer, quotes, cited, signals=signals, confidence=min(1.0, max(0.0, topic)))
+    note = Reason("unsupported", DOUBT, doubt, noted) if doubt > noted else None
+    return Extract("answered", answer, quotes, cited, None, note, signals, confidence)
 
 
-def _candidates(
-    question_vector: NDArray[np.float32] | None,
-    weighted: Mapping[str, float],
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A piece with its rank score and its cosine with the question (0.0 without vectors)."""
+
+    piece: Piece
+    score: float
+    cosine: float
+
+
+def _abstained(reason: Reason, signals: dict[str, float], confidence: float) -> Extract:
+    return Extract("abstained", reason.message, reason=reason, signals=signals, confidence=confidence)
+
+
+def _ordered(
+    asked: Asked,
+    cut: Sequence[Piece],
     passages: Sequence[Passage],
+    question_vector: NDArray[np.float32] | None,
     embed: Embed | None,
-    shortlist: int = 12,
-) -> list[Candidate]:
-    """Every sentence of the passages, best first; ties keep the order of the passages."""
-    found: list[Candidate] = []
-    for number, passage in enumerate(passages):
-        for start, end in sentences(passage.text, 0, len(passage.text)):
-            text = passage.text[start:end]
-            words = frozenset(terms(text))
-            source = Source(number, passage.start + start, passage.start + end, text)
-            found.append(Candidate(source, words, coverage(weighted, words) + 0.1 * passage.dense))
-    found.sort(key=lambda c: -c.score)
-    found = found[:shortlist]
-    if embed is not None and question_vector is not None and found:
-        cosines = embed([c.source.text for c in found]) @ question_vector
-        found = [Candidate(c.source, c.terms, c.score + float(cos)) for c, cos in zip(found, cosines, strict=True)]
-        found.sort(key=lambda c: -c.score)
-    return found
+) -> list[Ordered]:
+    """The pieces best first; with vectors only the shortlist of words is looked at. Ties keep the passages' order."""
+    rows = rank.features(asked, cut, passages)
+    by_words = rank.scores(rows, None)
+    order = np.argsort(-by_words, kind="stable")
+    if embed is None or question_vector is None:
+        return [Ordered(cut[i], float(by_words[i]), 0.0) for i in order]
+    order = order[: rank.SHORTLIST]
+    cosines = np.asarray(embed([cut[i].source.text for i in order]) @ question_vector, np.float32)
+    both = rank.scores([rows[i] for i in order], cosines)
+    found = [Ordered(cut[i], float(s), float(c)) for i, s, c in zip(order, both, cosines, strict=True)]
+    return sorted(found, key=lambda o: -o.score)
+
+
+def _doubt(asked: Asked, ordered: Sequence[Ordered], passages: Sequence[Passage], dense: bool) -> float:
+    return twisted.score(doubt_signs(asked, ordered, passages), dense=dense)
+
+
+def doubt_signs(asked: Asked, ordered: Sequence[Ordered], passages: Sequence[Passage]) -> dict[str, float]:
+    """The signs of a twisted question, for the best piece and its passage."""
+    best = ordered[0]
+    same = [o for o in ordered if o.piece.source.passage == best.piece.source.passage]
+    return twisted.signs(
+        asked,
+        best.piece,
+        passages[best.piece.source.passage],
+        score=best.score,
+        gap=best.score - same[1].score if len(same) > 1 else 0.0,
+        cosine=max(o.cosine for o in same),
+    )

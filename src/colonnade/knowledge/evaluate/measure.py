@@ -128,8 +128,8 @@ def evaluate_squad(
         indexed: titles of the articles that the index holds; None: all. Questions about the others have no topic there.
         limit: ask only so many, evenly spread; 0: all.
 
-    The two kinds of abstention are never mixed: `topic_*` compares answerable questions on indexed articles with questions
-    on articles that are not; `twisted_*` compares answerable with unanswerable questions on indexed articles.
+    The two kinds of abstention are never mixed: `topic_*` compares answerable questions on indexed articles with
+    questions on articles that are not; `twisted_*` compares answerable with unanswerable questions on indexed articles.
     """
     data = read_squad(path)
     held = set(data.titles if indexed is None else indexed)
