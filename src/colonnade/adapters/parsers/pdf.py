@@ -11,6 +11,7 @@ import ctypes
 from collections.abc import Iterator
 
 from colonnade.adapters.parsers.build import TextBuilder
+from colonnade.adapters.parsers.pdf_bidi import RTL, Glyph, logical
 from colonnade.adapters.parsers.pdf_layout import Line, add_pages
 from colonnade.core.documents import Parsed
 from colonnade.core.errors import Unreadable
@@ -95,17 +96,37 @@ def _lines(text_page: object, height: float) -> Iterator[Line]:
             origin = _origin(raw, handle, first)
             weight = raw.FPDFText_GetFontWeight(handle, first)
             scale = _scale(raw, handle, first)
+            words, edges = body.strip(), [left, right, box[0].value, box[1].value]
+            if RTL.search(body):
+                glyphs = _glyphs(raw, handle, at, length)
+                words = logical(glyphs)
+                edges = [edge for glyph in glyphs for edge in (glyph.left, glyph.right)]
             yield Line(
-                body.strip(),
+                words,
                 size=size * scale,
-                left=min(left, box[0].value),
-                right=max(right, box[1].value),
+                left=min(edges),
+                right=max(edges),
                 base=origin if origin is not None else bottom,
                 top=max(top, box[3].value),
                 page_height=height,
                 bold=weight >= 600,
             )
         at += (len(piece.encode("utf-16-le", "surrogatepass")) // 2 if wide else len(piece)) + 2
+
+
+def _glyphs(raw: object, handle: object, at: int, length: int) -> list[Glyph]:
+    """The characters of one line with where they stand."""
+    box = [ctypes.c_double() for _ in range(4)]
+    glyphs = []
+    for position in range(at, at + length):
+        index = raw.FPDFText_GetCharIndexFromTextIndex(handle, position)  # type: ignore[attr-defined]
+        if index < 0:
+            continue
+        raw.FPDFText_GetCharBox(handle, index, *box)  # type: ignore[attr-defined]
+        char = chr(raw.FPDFText_GetUnicode(handle, index))  # type: ignore[attr-defined]
+        size = raw.FPDFText_GetFontSize(handle, index)  # type: ignore[attr-defined]
+        glyphs.append(Glyph(char, box[0].value, box[1].value, size))
+    return glyphs
 
 
 def _origin(raw: object, handle: object, index: int) -> float | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from colonnade.adapters.parsers.build import TextBuilder
+from colonnade.adapters.parsers.pdf_bidi import RTL
 
 _BULLET = re.compile(r"([•‣▪◦●○■□–·∙*-]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])\s+(?=\S)")
 _DIGITS = re.compile(r"\d+")
@@ -122,6 +123,10 @@ def _ended(group: list[Line], line: Line) -> bool:
     last = group[-1]
     margin = max(member.right for member in group)
     short = max(margin, line.right) - last.right > 6 * last.size
+    if RTL.search(last.text):
+        short = last.left - min(member.left for member in (*group, line)) > 6 * last.size
+        indented = max(last.right, group[-1].right) - line.right > last.size
+        return (short or (indented and len(group) > 1)) and last.text[-1:] in ".!?:؟"
     if short and last.text.endswith((".", ":", "!", "?", ";", "”", '"')):
         return True
     return len(group) > 1 and line.left - min(last.left, group[1].left) > 1.0 * last.size and last.text[-1:] in ".!?:"
