@@ -31,7 +31,7 @@ class Endpoint:
     url: str
     model: str
     key_env: str | None = None
-    environ: Mapping[str, str] = field(default=os.environ, repr=False)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

@@ -62,6 +62,8 @@ class _Child:
         for end in ends:
             end.close()
         if self._trouble is not None:
+            self.questions.close()
+            self.passages.close()
             raise Unavailable(f"the embedder cannot be started: {self._trouble}", code="embedder_failed")
 
     @property
