@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builders write what the vocabulary has and no more, there is one for each kind, and no leaf shows a name or a text."""
+"""Builders write what the vocabulary has and no more, there is one for each kind, no leaf shows a name or a text."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
         "`up` applied a declaration.",
         "prj",
         ("by",),
-        {"declaration": "the file's bytes"},
+        {"declaration": "the declaration as it was read, in JSON"},
         {"changes": "changes against what was running"},
     ),
     "readers.defined": Kind(
