@@ -3,7 +3,8 @@
 before.
 
 1. Each leg is scaled to 0..1: words from 0 to the best; meaning from what a typical permitted passage would score (the
-question times the mean vector of the permitted set) to the best. Equal weights. 2. The question's vector moves a little
+   question times the mean vector of the permitted set) to the best. Then they are averaged.
+2. The question's vector moves a little
 towards the best candidates, each weighted by its lead (soft feedback), and the second leg is scored again: J. J.
 Rocchio, "Relevance feedback in information retrieval", 1971, with softmax weights.
 
@@ -37,7 +38,7 @@ class Recipe:
     lead: float = 0.1
 
 
-DEFAULT = Recipe(dense=0.5, keep=0.7)
+DEFAULT = Recipe(dense=0.55, keep=0.6)
 WIDE = Recipe(dense=0.6, keep=0.5)
 
 
