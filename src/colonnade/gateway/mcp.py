@@ -25,6 +25,7 @@ from colonnade.gateway.router import Endpoint
 MODERN = "2026-07-28"
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 CACHED_MS = 60_000
+HEADER_MISMATCH = -32020
 VERSION = "0.1.0"
 _TEXT = {"type": "string"}
 _AS_OF = {"type": "string", "description": "RFC 3339: content as of that time, rights as of now"}
@@ -114,10 +115,10 @@ def _headers_agree(request: Request, method: str, params: dict[str, Any], modern
         return
     said = request.header("mcp-method")
     if said and said != method:
-        raise RpcError(-32600, "The header mcp-method and the body disagree.")
+        raise RpcError(HEADER_MISMATCH, "The header mcp-method and the body disagree.")
     name = request.header("mcp-name")
     if name and method == "tools/call" and name != params.get("name"):
-        raise RpcError(-32600, "The header mcp-name and the body disagree.")
+        raise RpcError(HEADER_MISMATCH, "The header mcp-name and the body disagree.")
 
 
 async def _call(context: Context, request: Request, method: str, params: dict[str, Any]) -> dict[str, Any]:
