@@ -9,7 +9,9 @@ Pages written by hand in that folder are left alone. A test runs the check.
 
 from __future__ import annotations
 
+import argparse
 import ast
+import importlib.util
 import inspect
 import json
 import sys
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from colonnade.app.settings.declaration import Declaration, declaration_schema
+from colonnade.cli.table import COMMANDS
 from colonnade.core import errors
 from colonnade.core.documents import UNREADABLE_CODES
 
@@ -183,6 +186,59 @@ def _default(node: Mapping[str, Any], *, required: bool) -> str:
     return "" if default is None else f"`{json.dumps(default, ensure_ascii=False)}`"
 
 
+# --- the command line -----------------------------------------------------------------------------------
+
+
+def commands_page() -> str:
+    """`commands.md`: every command with what it takes."""
+    lines = ["# Commands", MADE, "`-C DIR` and `--json` go with every command.", ""]
+    lines += ["| command | what it does |", "|---|---|"]
+    there = [c for c in COMMANDS if importlib.util.find_spec(f"colonnade.cli.{c.module}")]
+    lines += [f"| [`{c.name}`](#{c.name}) | {c.line} |" for c in there]
+    for command in there:
+        module = importlib.import_module(f"colonnade.cli.{command.module}")
+        parser = argparse.ArgumentParser(prog=f"colonnade {command.name}", add_help=False)
+        module.configure(parser)
+        lines += ["", f"## {command.name}", f"{command.line}.", "", *_arguments(parser, f"colonnade {command.name}")]
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(parser: argparse.ArgumentParser, usage: str) -> Iterator[str]:
+    """A usage line and a table of what a parser takes; for one with sub-commands, those of each."""
+    actions = [a for a in parser._actions if a.dest != "help" and a.help != argparse.SUPPRESS]
+    nested = [a for a in actions if isinstance(a, argparse._SubParsersAction)]
+    plain = [a for a in actions if a not in nested]
+    if plain or not nested:
+        words = " ".join(f"[{_spelled(a)}]" if a.option_strings or a.nargs == "?" else _spelled(a) for a in plain)
+        yield f"    {usage} {words}".rstrip()
+    if plain:
+        yield from ["", "| argument | meaning | default |", "|---|---|---|"]
+        yield from (f"| `{_spelled(a)}` | {_help(a)} | {_shown_default(a)} |" for a in plain)
+    for action in nested:
+        for name, inner in action.choices.items():
+            yield ""
+            yield from _arguments(inner, f"{usage} {name}")
+
+
+def _spelled(action: argparse.Action) -> str:
+    value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
+    if action.choices is not None and action.metavar is None:
+        value = "{" + ",".join(str(c) for c in action.choices) + "}"
+    if not action.option_strings:
+        return value
+    longest = max(action.option_strings, key=len)
+    return longest if action.nargs == 0 else f"{longest} {value}"
+
+
+def _help(action: argparse.Action) -> str:
+    return (action.help or "").replace("|", "\\|").replace("%%", "%")
+
+
+def _shown_default(action: argparse.Action) -> str:
+    dull = action.default in (None, False, argparse.SUPPRESS) or action.nargs == 0
+    return "" if dull else f"`{action.default}`"
+
+
 # --- writing --------------------------------------------------------------------------------------------
 
 
@@ -192,6 +248,7 @@ def pages() -> dict[str, str]:
     return {
         "errors.md": errors_page(),
         "declaration.md": declaration_page(),
+        "commands.md": commands_page(),
         "colonnade.schema.json": json.dumps(declaration_schema(), indent=1, ensure_ascii=False) + "\n",
     }
 

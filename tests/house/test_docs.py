@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
+from colonnade.cli.table import COMMANDS, Command
 from scripts import make_reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,3 +85,9 @@ def test_each_code_of_an_error_stands_in_the_reference() -> None:
     page = (ROOT / "docs/reference/errors.md").read_text()
     codes = {code for code, *_ in make_reference.codes_in_code()} | {c.code for c in make_reference.error_classes()}
     assert sorted(code for code in codes if f"`{code}`" not in page) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_each_command_that_help_lists_is_there_and_in_the_reference(command: Command) -> None:
+    assert importlib.util.find_spec(f"colonnade.cli.{command.module}")
+    assert f"\n## {command.name}\n" in (ROOT / "docs/reference/commands.md").read_text()
