@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from colonnade.app.settings.environment import Places, secret
 from colonnade.core.errors import StateError, Unavailable
+from colonnade.core.note import NoteKey, Verify
 from colonnade.ports.outside.blobs import Blobs
 from colonnade.ports.outside.clock import Clock
 from colonnade.ports.outside.keys import Keys
@@ -56,6 +57,19 @@ def open_keys(places: Places, state: State, *, readonly: bool = False) -> Keys:
     with state.transaction() as tx:
         tx.run("meta_put", key="log_id", value=log)
     return keys
+
+
+def log_key(places: Places, state: State) -> NoteKey:
+    """The public key of the state's log, from the keys outside."""
+    keys = open_keys(places, state, readonly=True)
+    return NoteKey("colonnade/" + str(state.rows("meta_get", key="log_id")[0]["value"]), keys.public_key())
+
+
+def signature_check() -> Verify:
+    """The check of an Ed25519 signature."""
+    from colonnade.adapters.keys.ed25519 import verify_ed25519
+
+    return verify_ed25519
 
 
 def open_blobs(places: Places) -> Blobs:
@@ -111,17 +125,30 @@ class Embedders:
         if specification:
             wanted = json.loads(specification)
             if wanted.get("url"):
-                from colonnade.adapters.models.openai import OpenAIEmbedder
+                from colonnade.adapters.models.endpoint import Endpoint
+                from colonnade.adapters.models.openai_embedder import OpenAIEmbedder
 
-                return OpenAIEmbedder(
-                    wanted["url"], wanted["model"], secret(wanted["key_env"]) if wanted.get("key_env") else ""
-                )
+                name = wanted.get("key_env")
+                environ = {name: secret(name)} if name else {}
+                return OpenAIEmbedder(Endpoint(wanted["url"], wanted["model"], name, environ))
             path = self._places.folder / wanted["folder"]
         else:
             path = None
         from colonnade.adapters.models.minilm.probe import open_minilm
 
         return open_minilm(path, stored_id=self._stored_id(specification), cache=self._places.home)
+
+
+def default_weights() -> str | None:
+    """What the default embedder's weights are; None when they are not installed. Raises Tampered when they are not the known ones."""
+    from colonnade.adapters.models.minilm.folder import default_folder
+
+    try:
+        folder = default_folder()
+    except Unavailable:
+        return None
+    folder.check()
+    return f"{folder.name}, weights as known by their digest"
 
 
 def private_file(path: os.PathLike[str], text: str) -> None:

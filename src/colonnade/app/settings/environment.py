@@ -106,6 +106,12 @@ def places_of(declaration: Path) -> Places:
     )
 
 
+def cache_folder() -> Path:
+    """Where things lie that can be made again: `$XDG_CACHE_HOME/colonnade`."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(cache) / "colonnade"
+
+
 def secret(name: str) -> str:
     """The value of an environment variable that a declaration names (`key_env`); "" when it is not set."""
     return os.environ.get(name, "")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`why` and `impact` from the store alone, with the labels that the owner of the store may read."""
+
+from __future__ import annotations
+
+import time
+
+from colonnade.app.settings.environment import Places
+from colonnade.app.stored import reading
+from colonnade.core.errors import UnknownName
+from colonnade.core.lineage import Node, Walk
+from colonnade.govern.access.people import People
+from colonnade.govern.lineage.drawing import draw
+from colonnade.govern.lineage.walk import impact, why
+from colonnade.ports.journal import Journal
+from colonnade.ports.outside.keys import Keys
+from colonnade.ports.outside.state import State
+
+JUST_NOW_S = 1.0
+"""An entry may be in the making: what is not found is looked for so long."""
+
+
+def walk(places: Places, ref: str, verb: str) -> tuple[Walk, str]:
+    """The walk, and its drawing. Raises UnknownName."""
+    with reading(places) as (state, keys):
+        labels = Labels(state, keys)
+        step = why if verb == "why" else impact
+        end = time.monotonic() + JUST_NOW_S
+        while True:
+            try:
+                found = step(state, ref, labels.find)
+                return found, draw(found, labels.label)
+            except UnknownName:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+
+class Labels:
+    """Names of ids, for people."""
+
+    def __init__(self, state: State, keys: Keys) -> None:
+        self._state, self._keys = state, keys
+        projects = state.rows("projects_all")
+        self._project = projects[0]["id"] if projects else ""
+        self._people = People(state, keys, Journal(state, keys, self._project))
+        self._names = {row["id"]: row["name"] for row in projects}
+        for statement in ("knowledge_of_project", "services_of_project"):
+            self._names |= {row["id"]: row["name"] for row in state.rows(statement, project=self._project)}
+        self._names |= self._people.names()
+
+    def find(self, kind: str, name: str) -> str | None:
+        """The id behind `kind/name`."""
+        if kind == "person":
+            return self._people.find(name)
+        statement = {"knowledge": "knowledge_of_project", "service": "services_of_project"}.get(kind)
+        rows = self._state.rows(statement, project=self._project) if statement else []
+        return next((str(row["id"]) for row in rows if row["name"] == name), None)
+
+    def label(self, node: Node) -> str:
+        """What a node is called, or ""."""
+        if node.id.startswith("doc_"):
+            versions = self._state.rows("versions_of_document", document=node.id)
+            try:
+                return (
+                    self._keys.open((node.id,), versions[-1]["path_sealed"], f"{node.id}/path").decode(
+                        "utf-8", "replace"
+                    )
+                    if versions
+                    else ""
+                )
+            except KeyError:
+                return ""
+        return str(self._names.get(node.id, ""))
