@@ -127,8 +127,8 @@ EDITS: list[tuple[str, str, str]] = [
     ("an edge leads elsewhere", "UPDATE edges SET ref = 'run_x' WHERE seq = 5", "edges"),
     ("an edge has another role", "UPDATE edges SET role = 'cites' WHERE seq = 5", "edges"),
     ("an edge belongs to another subject", "UPDATE edges SET subject = 'run_x' WHERE seq = 5", "edges"),
-    ("an edge is added", "INSERT INTO edges VALUES (5, 1, 'run_x', 'by', 'run_y')", "edges"),
-    ("an edge of no entry is added", "INSERT INTO edges VALUES (999, 0, 'run_x', 'by', 'run_y')", "edges"),
+    ("an edge is added", "INSERT INTO edges SELECT subject, 5, 1, 'by', 'run_y' FROM entries WHERE seq = 5", "edges"),
+    ("an edge of no entry is added", "INSERT INTO edges VALUES ('run_x', 999, 0, 'by', 'run_y')", "edges"),
     ("a checkpoint has another root", "UPDATE checkpoints SET root = zeroblob(32) WHERE size = 20", "checkpoint"),
     ("a checkpoint has another size", "UPDATE checkpoints SET size = 19 WHERE size = 20", "checkpoint"),
     ("a checkpoint has another's note", f"UPDATE checkpoints SET note = ({NOTE_10}) WHERE size = 20", "checkpoint"),
@@ -168,7 +168,7 @@ def test_another_key_than_the_auditors_is_found(folder: Path, tmp_path: Path) ->
 
 
 def test_many_findings_are_counted_and_the_first_are_shown(folder: Path) -> None:
-    sql(folder, "UPDATE entries SET subject = 'run_x'")
+    sql(folder, "UPDATE entries SET project = 'prj_x'")
     report = examine(folder)
     assert report.found_in_all == ENTRIES + 1
     assert len(report.findings) == SHOWN

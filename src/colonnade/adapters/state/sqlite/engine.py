@@ -54,10 +54,7 @@ class SqliteTransaction:
         entry = {"id": leaf.id, "project": leaf.project, "subject": subject, "kind": leaf.kind}
         seq = execute(sql["entry_add"], {**entry, "bytes": data, "hash": digest}).lastrowid
         if leaf.refs:
-            edges = [
-                {"seq": seq, "place": place, "subject": subject, "role": role, "ref": ref}
-                for place, (role, ref) in enumerate(leaf.refs)
-            ]
+            edges = [(subject, seq, place, role, ref) for place, (role, ref) in enumerate(leaf.refs)]
             self._connection.executemany(sql["edge_add"], edges)
 
 

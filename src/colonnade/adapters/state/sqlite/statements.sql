@@ -15,7 +15,7 @@ INSERT INTO entries (id, project, subject, kind, bytes, hash) VALUES (:id, :proj
 
 -- name: edge_add
 -- One ref of a leaf.
-INSERT INTO edges (seq, place, subject, role, ref) VALUES (:seq, :place, :subject, :role, :ref);
+INSERT INTO edges (subject, seq, place, role, ref) VALUES (?, ?, ?, ?, ?);
 
 -- name: entries_unsequenced
 -- Leaves without an index, oldest first.
@@ -41,7 +41,10 @@ SELECT seq, id, bytes, hash, idx FROM entries WHERE seq > :seq ORDER BY seq LIMI
 -- Leaves in the order of appending with all that repeats what their bytes say, edges as JSON.
 SELECT seq, id, project, subject, kind, bytes, hash, idx, (
   SELECT json_group_array(json_array(place, subject, role, ref))
-  FROM (SELECT place, subject, role, ref FROM edges WHERE edges.seq = entries.seq ORDER BY place)
+  FROM (
+    SELECT place, edges.subject, role, ref FROM edges
+    WHERE edges.subject = entries.subject AND edges.seq = entries.seq ORDER BY place
+  )
 ) AS edges
 FROM entries WHERE seq > :seq ORDER BY seq LIMIT :limit;
 
@@ -67,7 +70,9 @@ SELECT count(*) AS count FROM edges;
 
 -- name: edges_orphaned
 -- Edges of no leaf; there are none in an honest state.
-SELECT seq, place, subject, role, ref FROM edges WHERE NOT EXISTS (SELECT 1 FROM entries WHERE entries.seq = edges.seq) LIMIT :limit;
+SELECT seq, place, subject, role, ref FROM edges WHERE NOT EXISTS (
+  SELECT 1 FROM entries WHERE entries.seq = edges.seq AND entries.subject = edges.subject
+) LIMIT :limit;
 
 -- name: integrity
 -- The engine's own check of pages, records and indices: one row that says ok, or what is broken.

@@ -17,15 +17,14 @@ CREATE TABLE entries (
 CREATE INDEX entries_unsequenced ON entries (seq) WHERE idx IS NULL;
 CREATE INDEX entries_subject ON entries (subject);
 CREATE TABLE edges (
+  subject TEXT NOT NULL,
   seq INTEGER NOT NULL,
   place INTEGER NOT NULL,
-  subject TEXT NOT NULL,
   role TEXT NOT NULL,
   ref TEXT NOT NULL,
-  PRIMARY KEY (seq, place)
+  PRIMARY KEY (subject, seq, place)
 ) WITHOUT ROWID;
-CREATE INDEX edges_subject ON edges (subject, seq, place, role, ref);
-CREATE INDEX edges_ref ON edges (ref, seq, place, role, subject);
+CREATE INDEX edges_ref ON edges (ref, seq, place, role);
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, root BLOB NOT NULL, frontier BLOB NOT NULL, note TEXT NOT NULL, at_ms INTEGER NOT NULL);
 
 -- Who.
