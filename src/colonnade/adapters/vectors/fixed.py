@@ -33,8 +33,10 @@ class FixedPoint:
         self._used = max(self._used, end)
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The stored vectors; see the port."""
-        found = self._data.take(rows, axis=0).astype(np.float64)
+        """The stored vectors, zeros for rows never put; see the port."""
+        found = self._data.take(rows, axis=0, mode="clip").astype(np.float64)
+        if len(rows) and rows.max() >= len(self._data):
+            found[rows >= len(self._data)] = 0.0
         found *= STEP
         return found
 
