@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A language model that says what a test tells it to, and fails how a test tells it to. A bare ASGI app; no intelligence in it."""
+"""A language model that says what a test tells it to, and fails how a test tells it to. A bare ASGI app."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def chunk(delta: dict[str, Any] | None, *, finish: str | None = None, model: str
 
 
 class DummyUpstream:
-    """Modes: ok, die, silent, stall, garbage, no_done, cut, no_choices, no_index, error, error_text, no_usage, crlf, bytes, status, json.
+    """Modes: ok, die, silent, stall, garbage, no_done, cut, no_choices, no_index, error, error_text,
+    no_usage, crlf, bytes, status, json.
 
     A model named mode-X is in mode X whatever else was said.
     `text` is what it says, word by word; `requests` what it was asked, `cancelled` how many askers left early.

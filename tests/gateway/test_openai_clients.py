@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official `openai` clients, 1.x and 3.x, against a real server: each line of what breaks them (GATEWAY-UX 1.3) as a test."""
+"""The official `openai` clients, 1.x and 3.x, against a real server: each line of what breaks them is tested."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs under an environment that has the official `mcp` client: lists and calls every tool, prints what the client saw as JSON.
+"""Runs where the official `mcp` client is: lists and calls every tool, prints what the client saw as JSON.
 
 Usage: mcp_calls.py URL KEY MODE, where MODE is auto or legacy for 2.x, and old for 1.x.
 """
@@ -39,17 +39,18 @@ async def use(session, out):
 
 
 async def old(url, key, out):
-    import httpx
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client
 
-    del httpx
-    async with streamablehttp_client(url, headers={"Authorization": f"Bearer {key}"}) as (read, write, _):
-        async with ClientSession(read, write) as session:
-            started = await session.initialize()
-            out["protocol"] = started.protocolVersion
-            await use(session, out)
-            await session.send_ping()
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        streamablehttp_client(url, headers=headers) as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        started = await session.initialize()
+        out["protocol"] = started.protocolVersion
+        await use(session, out)
+        await session.send_ping()
 
 
 async def new(url, key, mode, out):

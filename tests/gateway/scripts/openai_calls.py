@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs under an environment that has the official `openai` client: makes every kind of call, prints what the client saw as JSON.
+"""Runs where the official `openai` client is: makes every kind of call, prints what the client saw as JSON.
 
 Usage: openai_calls.py BASE_URL KEY
 """
