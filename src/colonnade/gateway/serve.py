@@ -19,7 +19,7 @@ BACKLOG = 512
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises `Unavailable` when the port is taken; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
@@ -60,6 +60,9 @@ class GatewayServer:
             backlog=BACKLOG,
         )
         self._server = uvicorn.Server(config)
+        # Head and body go out apart: with Nagle's algorithm each answer would wait 40 ms for an acknowledgement.
+        # asyncio turns it off only for sockets that were made with the protocol named; connections inherit this.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = bound
         self._on_started = on_started
         self._thread: threading.Thread | None = None
