@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine in this process, over a collection read from files: what `colonnade evaluate` asks when no daemon runs.
 
-It indexes, searches, calibrates and answers by the same code as a served knowledge base; only ingestion is left out, since
-a collection's documents are short texts already. No rights here: one reader may read all.
+It indexes, searches, calibrates and answers by the same code as a served knowledge base; only ingestion is left
+out, since a collection's documents are short texts already. No rights here: one reader may read all.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ class Engine:
         found = self.passages(question, vector, k)
         return extract(question, vector, found, embed=embed, idf=self.idf(question), calibration=self.calibration)
 
-    def ask(self, question: str, reader: str | None = None) -> Reply:
-        """The same as a `Reply`. `reader` is not looked at: a collection has no rights."""
+    def ask(self, question: str, _reader: str | None = None) -> Reply:
+        """The same as a `Reply`, for `evaluate_squad`. Who asks is not looked at: a collection has no rights."""
         vector = self.vector(question)
         found = self.passages(question, vector, 8)
         embed = self._embedder.embed if self._embedder is not None else None
