@@ -38,7 +38,9 @@ class _Frame(Struct):
 
 
 class BrokenStream(ValueError):
-    """The upstream sent what is no chunk."""
+    """The upstream sent what is no chunk. `before` are the good frames that came with it."""
+
+    before = b""
 
 
 _decode = msgspec.json.Decoder(_Frame).decode
@@ -52,7 +54,7 @@ class Frames:
         keep_usage: whether the caller asked for usage; if not, the usage chunk that we asked for is taken out.
     """
 
-    __slots__ = ("_keep_usage", "_renames", "_tail", "done", "finished", "usage")
+    __slots__ = ("_keep_usage", "_renames", "_tail", "done", "failed", "finished", "usage")
 
     def __init__(self, model: tuple[bytes, bytes], *, keep_usage: bool) -> None:
         theirs, ours = model
@@ -66,6 +68,7 @@ class Frames:
         self._tail = b""
         self.usage: Usage | None = None
         self.finished = False
+        self.failed = False
         self.done = False
 
     def feed(self, block: bytes) -> bytes:
@@ -91,7 +94,12 @@ class Frames:
         changed: list[bytes] | None = None
         frames = block.split(BORDER)
         for place, frame in enumerate(frames):
-            kept = self._frame(frame) if frame else frame
+            try:
+                kept = self._frame(frame) if frame else frame
+            except BrokenStream as broken:
+                good = frames[:place] if changed is None else changed
+                broken.before = self._renamed(b"".join(f + BORDER for f in good))
+                raise
             if kept is not frame:
                 changed = frames[:place] if changed is None else changed
                 if kept is not None:
@@ -100,6 +108,9 @@ class Frames:
                 changed.append(frame)
         if changed is not None:
             block = BORDER.join(changed)
+        return self._renamed(block)
+
+    def _renamed(self, block: bytes) -> bytes:
         for theirs, ours in self._renames:
             if theirs in block:
                 block = block.replace(theirs, ours)
@@ -114,14 +125,14 @@ class Frames:
         if frame == b"data: [DONE]":
             self.done = True
             return frame
-        if self.done:
+        if self.done or self.failed:
             return None
         try:
             seen = _decode(frame[6:])
         except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
             raise BrokenStream("a chunk that is not JSON") from wrong
-        if seen.error is not UNSET:
-            self.finished = True
+        if seen.error is not UNSET and bytes(seen.error) != b"null":
+            self.failed = True
             return _error_frame(bytes(seen.error))
         return self._chunk(frame, seen)
 

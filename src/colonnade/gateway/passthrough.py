@@ -154,11 +154,14 @@ class Exchange:
                 if out:
                     await write(out)
         except BrokenStream as wrong:
-            return error_event(f"The language model's stream is broken: {wrong}.", "upstream_error", 502)
+            message = f"The language model's stream is broken: {wrong}."
+            return wrong.before + error_event(message, "upstream_error", 502)
         except TimeoutError:
             return error_event("The language model stopped amid its answer.", "upstream_timeout", 504)
         except (aiohttp.ClientError, ConnectionError):
             return error_event("The language model broke off its answer.", "upstream_down", 503)
+        if frames.failed:
+            return b""
         if frames.done or frames.finished:
             self.status = "answered"
             return b"" if frames.done else DONE
