@@ -67,6 +67,8 @@ class TestFileBlobs(BlobsConformance):
             patched.setattr(os, "fsync", full)
             with pytest.raises(StorageFull):
                 blobs.put(b"too much")
+            with pytest.raises(StorageFull):
+                blobs.put_many([b"too much", b"far too much", b"more still"])
         assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
         assert blobs.get(blobs.put(b"too much")) == b"too much"
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from colonnade.core.errors import Tampered
@@ -19,6 +20,10 @@ class MemoryBlobs:
         digest = f"sha256:{sha256(data).hexdigest()}"
         self._held[digest] = bytes(data)
         return digest
+
+    def put_many(self, blobs: Sequence[bytes]) -> list[str]:
+        """The digest of each, in order."""
+        return [self.put(data) for data in blobs]
 
     def get(self, digest: str) -> bytes:
         """The bytes. Raises KeyError if absent, `Tampered` if they no longer match the digest."""

@@ -30,6 +30,14 @@ class BlobsConformance:
         assert blobs.put(b"same") == blobs.put(b"same")
         assert len(blobs.digests()) == 1
 
+    @pytest.mark.parametrize("count", [0, 1, 2, 40])
+    def test_many_are_put_at_once_in_order_and_may_repeat(self, blobs: Blobs, count: int) -> None:
+        wanted = [bytes([number % 30]) * 10 for number in range(count)]
+        blobs.put(bytes([0]) * 10)
+        digests = blobs.put_many(wanted)
+        assert [blobs.get(digest) for digest in digests] == wanted
+        assert len(blobs.digests()) == max(1, len(set(wanted)))
+
     def test_an_absent_blob_is_a_key_error(self, blobs: Blobs) -> None:
         with pytest.raises(KeyError):
             blobs.get(ABSENT)
