@@ -30,6 +30,12 @@ hypothesis.settings.register_profile("house", deadline=None, database=None, dera
 hypothesis.settings.load_profile("house")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Doctests are for the package: programs that tests start in other environments are not imported here."""
+    name = collection_path.name
+    return True if name.endswith(".py") and not name.startswith(("test_", "conftest")) else None
+
+
 # --- a skip for something missing is a failure where it must not be missing ---------------------------
 
 
