@@ -230,9 +230,16 @@ class Grounding:
                     yield text
                 frames.done = True
             async for block in response.content.iter_any():
-                async for text in _pieces(frames.feed(block)):
+                broken = False
+                try:
+                    whole = frames.feed(block)
+                except BrokenStream as wrong:
+                    whole, broken = wrong.before, True
+                async for text in _pieces(whole):
                     said += estimated_tokens(text)
                     yield text
+                if broken:
+                    raise UpstreamDown("The language model's stream is broken.")
                 if frames.done:
                     break
         self.usage = frames.usage or Usage(told, said)

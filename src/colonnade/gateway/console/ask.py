@@ -126,7 +126,10 @@ def _answer_page(visit: Visit, view: AnswerView, place: str = "") -> Reply:
         services=services(visit),
         people=sorted(visit.snapshot.people),
         cli=present.ask_command(
-            view.question or "...", service=several, person=person if person in visit.snapshot.people else "", as_of_ms=view.as_of_ms
+            view.question or "...",
+            service=several,
+            person=person if person in visit.snapshot.people else "",
+            as_of_ms=view.as_of_ms,
         ),
     )
     if not place:

@@ -36,7 +36,9 @@ def create(visit: Visit) -> Reply | None:
     if not name or len(name) > 100:
         return keys(visit, "Give the key a name of at most 100 characters.", status=400)
     if days and not (days.isascii() and days.isdigit() and 1 <= int(days[:6]) <= LONGEST_DAYS):
-        return keys(visit, f"Days must be a number from 1 to {LONGEST_DAYS}, or empty for a key that does not end.", status=400)
+        return keys(
+            visit, f"Days must be a number from 1 to {LONGEST_DAYS}, or empty for a key that does not end.", status=400
+        )
     expires = visit.now_ms + int(days) * DAY_MS if days else None
     try:
         made = visit.backend.create_key(visit.asker, name, person, expires)

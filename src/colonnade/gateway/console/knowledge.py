@@ -64,7 +64,14 @@ def runs(visit: Visit) -> Reply | None:
         return None
     views = visit.backend.runs(visit.asker, before=visit.query.get("before", ""), limit=RUNS + 1)
     following = views[RUNS - 1].id if len(views) > RUNS else ""
-    return render.page("runs.html", visit, section="runs", views=views[:RUNS], following=following, cli=present.command("colonnade", "logs", "-f"))
+    return render.page(
+        "runs.html",
+        visit,
+        section="runs",
+        views=views[:RUNS],
+        following=following,
+        cli=present.command("colonnade", "logs", "-f"),
+    )
 
 
 def run_page(visit: Visit, run: str) -> Reply | None:

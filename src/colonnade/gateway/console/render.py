@@ -87,4 +87,6 @@ def page(template: str, visit: Visit | None, *, status: int = 200, section: str 
 def _sections(visit: Visit | None) -> list[tuple[str, str, str, str]]:
     if visit is None:
         return []
-    return [(key, path, name, letter) for key, path, name, letter, owners in _SECTIONS if visit.asker.owner or not owners]
+    return [
+        (key, path, name, letter) for key, path, name, letter, owners in _SECTIONS if visit.asker.owner or not owners
+    ]

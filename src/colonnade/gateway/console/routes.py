@@ -111,9 +111,7 @@ class Console:
         if asked.route.upstream is not None and self.asking is not None:
             answer = await self.asking(visit.asker, asked.route, asked.text, asked.as_of_ms)
         else:
-            answer = await offload(
-                self.backend.ask, visit.asker, asked.route.name, asked.text, as_of_ms=asked.as_of_ms
-            )
+            answer = await offload(self.backend.ask, visit.asker, asked.route.name, asked.text, as_of_ms=asked.as_of_ms)
         return await offload(ask.answered, visit, answer)
 
 
@@ -151,9 +149,7 @@ def _visit(backend: Backend, request: Request, asker: Asker, form: Mapping[str, 
     if person is not None:
         asker = replace(person, key=asker.key, acting_for=asker.principal)
     partial = request.header("hx-request") == "true" and request.header("hx-request-type") != "full"
-    return Visit(
-        backend, snapshot, asker, request.path, request.query, form, acting, theme, partial, backend.now_ms()
-    )
+    return Visit(backend, snapshot, asker, request.path, request.query, form, acting, theme, partial, backend.now_ms())
 
 
 def _set_theme(form: Mapping[str, str]) -> Reply:

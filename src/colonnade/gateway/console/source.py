@@ -10,7 +10,9 @@ from colonnade.gateway.backend import Source, Version
 from colonnade.gateway.console import present, render, sourcetext
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 
-_CODE = re.compile(r"\.(py|js|ts|c|h|cpp|go|rs|java|rb|sh|sql|json|ya?ml|toml|ini|cfg|csv|tsv|xlsx?|log|xml)$", re.IGNORECASE)
+_CODE = re.compile(
+    r"\.(py|js|ts|c|h|cpp|go|rs|java|rb|sh|sql|json|ya?ml|toml|ini|cfg|csv|tsv|xlsx?|log|xml)$", re.IGNORECASE
+)
 
 
 def source_page(visit: Visit, name: str) -> Reply | None:

@@ -64,7 +64,7 @@ _MEND = {
     "encrypted": "qpdf --decrypt --password=PASSWORD {path} open.pdf",
     "no_text": "ocrmypdf {path} with-text.pdf",
     "permission": "chmod u+r {path}",
-    "outside": "cp --remove-destination \"$(readlink -f {path})\" {path}",
+    "outside": 'cp --remove-destination "$(readlink -f {path})" {path}',
 }
 _ADVICE = {
     "encoding": "Save it as UTF-8, then it is read at the next change.",

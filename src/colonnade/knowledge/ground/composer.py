@@ -39,11 +39,26 @@ class Composer:
     unverified: int = 0
     withheld: int = 0
     _held: list[str] = field(default_factory=list)
+    _gap: str = ""
+    _begun: bool = False
     _places: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def add(self, sentence: str) -> str:
-        """What may be shown now, for a sentence with the space around it; may be "" or more than one sentence."""
-        shown = self._judged(sentence)
+        """What may be shown now, for a sentence with the space around it; may be "" or more than one sentence.
+
+        Space after a sentence is shown with the next one, so that nothing trails what is withheld.
+        """
+        text = sentence.strip()
+        if not text:
+            self._gap += sentence
+            return ""
+        judged = self._judged(text)
+        after = sentence[len(sentence.rstrip()) :]
+        if not judged:
+            self._gap = self._gap or after
+            return ""
+        shown = (self._gap + sentence[: len(sentence) - len(sentence.lstrip())] if self._begun else "") + judged
+        self._gap, self._begun = after, True
         if self.verified:
             out = "".join(self._held) + shown
             self._held.clear()
@@ -51,24 +66,23 @@ class Composer:
         self._held.append(shown)
         return ""
 
-    def _judged(self, sentence: str) -> str:
-        text = sentence.strip()
-        if not text:
-            return sentence
+    def _judged(self, text: str) -> str:
+        """The sentence as it may be shown, or "" to withhold it."""
         numbers = cited_numbers(text)
         existing = [n for n in numbers if 1 <= n <= len(self.passages)]
         if numbers and not existing:
             self.withheld += 1
             return ""
         claim = claim_of(text)
+        bare = MARK.sub("", text)
         if claim.empty or (text.endswith(":") and not claim.numbers):
-            return MARK.sub("", sentence)
+            return bare
         marks = self._marks(claim, existing) if existing else self._found_mark(claim)
         if marks:
             self.verified += 1
-            return _rebuilt(sentence, marks)
+            return f"{bare} {marks}"
         self.unverified += 1
-        return _rebuilt(sentence, UNVERIFIED)
+        return f"{bare} {UNVERIFIED}"
 
     def _marks(self, claim: Claim, numbers: Sequence[int]) -> str:
         """Marks of those cited passages that support the claim."""
@@ -103,12 +117,3 @@ def citation(passage: Found, start: int, end: int) -> Citation:
         passage.page,
         passage.title,
     )
-
-
-def _rebuilt(sentence: str, marks: str) -> str:
-    """The sentence without its own marks, ours at its end, the space around it kept."""
-    bare = MARK.sub("", sentence)
-    text = bare.strip()
-    before = bare[: len(bare) - len(bare.lstrip())]
-    after = sentence[len(sentence.rstrip()) :]
-    return f"{before}{text} {marks}{after or ''}"

@@ -130,6 +130,6 @@ def messages(
             "\nThe asking program wishes, as far as the rules above allow: " + " ".join(wishes)[:HISTORY_CHARACTERS]
         )
     turns = [m for m in history if m["role"] in ("user", "assistant")][-HISTORY_MESSAGES:]
-    earlier = [{"role": m["role"], "content": _MARK.sub("", m["content"])[:HISTORY_CHARACTERS]} for m in turns]
+    earlier = [{"role": m["role"], "content": _MARK.sub("", m["content"]).strip()[:HISTORY_CHARACTERS]} for m in turns]
     asked = f"{data_block(passages, boundary)}\n\nQuestion: {question}"
     return [{"role": "system", "content": rules}, *earlier, {"role": "user", "content": asked}]
