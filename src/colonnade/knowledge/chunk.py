@@ -172,7 +172,7 @@ def _sections(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
 def _breaks(last: Block, size: int, unit: _Unit) -> bool:
     """Whether a section begins with this unit: another part always, a heading when the section before is not tiny."""
     block = unit.block
-    if block.part != last.part:
+    if block.part.partition("!")[0] != last.part.partition("!")[0]:
         return True
     if block.kind is not BlockKind.HEADING or not unit.opens or last.kind is BlockKind.HEADING:
         return False

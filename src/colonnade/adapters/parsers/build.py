@@ -36,18 +36,15 @@ class TextBuilder:
         self._size = 0
         self._blocks: list[Block] = []
         self._path: list[tuple[int, str]] = []
+        self._headings: tuple[str, ...] = ()
         self.page: int | None = None
         self.part = ""
-
-    @property
-    def headings(self) -> tuple[str, ...]:
-        """The path of headings above what comes next."""
-        return tuple(text for _, text in self._path)
 
     def start_part(self, name: str) -> None:
         """A named part begins (a sheet, an attachment): headings of the part before do not reach into it."""
         self.part = name
         self._path.clear()
+        self._headings = ()
 
     def heading(self, text: str, level: int) -> None:
         """A heading of `level` 1 to 6; it is above all that follows until one of its level or a higher one comes."""
@@ -55,8 +52,10 @@ class TextBuilder:
         level = min(max(level, 1), 6)
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
+        self._headings = tuple(name for _, name in self._path)
         if self._append(BlockKind.HEADING, text, level=level):
             self._path.append((level, text[:200]))
+            self._headings = (*self._headings, text[:200])
 
     def paragraph(self, text: str) -> None:
         """Running text; inner newlines are kept."""
@@ -116,7 +115,7 @@ class TextBuilder:
         start = self._size
         self._put(text)
         self._blocks.append(
-            Block(kind, start, self._size, self.headings, level=level, page=self.page, part=self.part, header=header)
+            Block(kind, start, self._size, self._headings, level=level, page=self.page, part=self.part, header=header)
         )
         return True
 

@@ -22,7 +22,7 @@ import msgspec
 
 from colonnade.adapters.parsers.formats import parse_raw
 from colonnade.adapters.parsers.opening import open_source, read_all
-from colonnade.adapters.parsers.wire import Answer, Ask, Gone, encode, read_frame, write_all
+from colonnade.adapters.parsers.wire import Answer, Ask, Gone, encode, pack, read_frame, write_all
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
 
@@ -73,7 +73,7 @@ def answer(ask: Ask) -> Answer:
             raw = read_all(fd, size)
         finally:
             os.close(fd)
-        return Answer(parsed=parse_raw(raw, ask.suffix, ask.limits))
+        return Answer(packed=pack(parse_raw(raw, ask.suffix, ask.limits)))
     except Unreadable as error:
         return Answer(code=error.code, message=error.message, hint=error.hint)
     except FileNotFoundError:
@@ -83,6 +83,8 @@ def answer(ask: Ask) -> Answer:
     except RecursionError:
         return Answer(code="bomb", message="It is nested deeper than the limit.")
     except Exception as error:
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > ask.limits.memory_mib * 1024 * 0.85:
+            return Answer(code="bomb", message=f"It needs more than {ask.limits.memory_mib} MiB of memory.")
         return Answer(code="corrupt", message=f"It is damaged, or is not what its name says ({type(error).__name__}).")
 
 

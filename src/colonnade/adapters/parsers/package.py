@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-import re
 import zipfile
 import zlib
 from xml.etree import ElementTree
@@ -18,7 +17,7 @@ from xml.etree import ElementTree
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
 
-_ENTITY = re.compile("<!ENTITY|<!\0?E\0?N\0?T\0?I\0?T\0?Y".encode("latin-1"))
+_ENTITY = (b"<!ENTITY", b"<\0!\0E\0N", b"\0<\0!\0E\0N")
 _WHOLE_MIB = 512
 _FREE_RATIO_BYTES = 8 << 20
 _XML_MIB = 48
@@ -106,7 +105,7 @@ def parse_xml(raw: bytes) -> ElementTree.Element | None:
     """Well-formed XML without entity declarations, or None; raises `Unreadable` (`bomb`) for one that has them."""
     if len(raw) > _XML_MIB << 20:
         raise Unreadable(f"A part of it is larger than {_XML_MIB} MiB.", code="bomb")
-    if _ENTITY.search(raw, 0, 1 << 16):
+    if any(sign in raw for sign in _ENTITY):
         raise Unreadable("Its XML declares entities, which expand without bound.", code="bomb")
     try:
         return ElementTree.fromstring(raw)  # noqa: S314 - entities were refused above

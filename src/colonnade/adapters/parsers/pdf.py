@@ -99,8 +99,8 @@ def _lines(text_page: object, height: float) -> Iterator[Line]:
             words, edges = body.strip(), [left, right, box[0].value, box[1].value]
             if RTL.search(body):
                 glyphs = _glyphs(raw, handle, at, length)
-                words = logical(glyphs)
-                edges = [edge for glyph in glyphs for edge in (glyph.left, glyph.right)]
+                words = logical(glyphs) or words
+                edges = [edge for glyph in glyphs for edge in (glyph.left, glyph.right)] or edges
             yield Line(
                 words,
                 size=size * scale,

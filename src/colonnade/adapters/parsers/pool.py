@@ -18,7 +18,7 @@ import msgspec
 
 from colonnade.adapters.parsers import formats
 from colonnade.adapters.parsers.opening import open_source, read_all
-from colonnade.adapters.parsers.wire import Answer, Ask, Gone, Late, encode, read_frame, write_all
+from colonnade.adapters.parsers.wire import Answer, Ask, Gone, Late, encode, read_frame, unpack, write_all
 from colonnade.core.documents import UNREADABLE_CODES, Parsed
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
@@ -85,8 +85,9 @@ class BoundedParsers:
                 child = _Child()
                 answer = child.ask(ask)
         except Late:
+            busy = child.cpu_s() > self._limits.cpu_s / 2
             child.end()
-            raise Unreadable("Reading it took longer than the limit.", code="timeout") from None
+            raise _death(-signal.SIGXCPU if busy else 0, size, self._limits) from None
         except BaseException:
             child.end()
             raise
@@ -115,20 +116,22 @@ class BoundedParsers:
 def _result(answer: Answer, path: str) -> Parsed:
     if answer.code == "gone":
         raise FileNotFoundError(path)
-    if answer.parsed is not None:
-        return answer.parsed
+    if answer.packed is not None:
+        return unpack(answer.packed)
     code = answer.code if answer.code in UNREADABLE_CODES else "corrupt"
     raise Unreadable(answer.message or UNREADABLE_CODES[code], code=code, hint=answer.hint)
 
 
 def _death(status: int, size: int, limits: ParseLimits) -> Unreadable:
-    """Why a child ended without an answer, from its exit status (negative: the signal)."""
+    """Why a file has no answer, from its child's exit status (negative: the signal; 0: it was too slow)."""
     if status == -signal.SIGXCPU:
         if size <= _SMALL_FILE:
             return Unreadable(f"{size} bytes needed more than {limits.cpu_s} s of CPU.", code="bomb")
         return Unreadable(f"Reading it took more than {limits.cpu_s} s of CPU.", code="timeout")
     if status in (-signal.SIGKILL, -signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL):
         return Unreadable(f"It needs more than {limits.memory_mib} MiB of memory.", code="bomb")
+    if status == 0:
+        return Unreadable("Reading it took longer than the limit.", code="timeout")
     return Unreadable("It is damaged: its parser crashed on it.", code="corrupt")
 
 
@@ -166,6 +169,15 @@ class _Child:
             return msgspec.msgpack.decode(read_frame(self._process.stdout.fileno(), deadline), type=Answer)
         except (Gone, msgspec.DecodeError):
             return None
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the child has used since it started."""
+        try:
+            with open(f"/proc/{self._process.pid}/stat", encoding="ascii", errors="replace") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def ended_idle(self) -> bool:
         """Whether it ended by itself because no work came; called after it closed its pipe."""

@@ -13,10 +13,12 @@ import time
 
 import msgspec
 
-from colonnade.core.documents import Parsed
+from colonnade.core.documents import Block, BlockKind, Parsed
 from colonnade.ports.outside.parsers import ParseLimits
 
 MOST_BYTES = 1 << 30
+_KINDS = tuple(BlockKind)
+_KIND_NUMBER = {kind: number for number, kind in enumerate(_KINDS)}
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -27,10 +29,20 @@ class Ask(msgspec.Struct, frozen=True):
     limits: ParseLimits
 
 
+class Packed(msgspec.Struct, frozen=True):
+    """A parsed file, compactly: heading paths, table headers and parts once each, a block as eight integers."""
+
+    text: str
+    encoding: str | None
+    title: str
+    paths: list[tuple[str, ...]]
+    numbers: list[int]
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What became of it: the text, or a code of UNREADABLE_CODES with a message."""
 
-    parsed: Parsed | None = None
+    packed: Packed | None = None
     code: str = ""
     message: str = ""
     hint: str = ""
@@ -42,6 +54,29 @@ class Gone(Exception):
 
 class Late(Exception):
     """The answer did not come in time."""
+
+
+def pack(parsed: Parsed) -> Packed:
+    """The form in which a parsed file crosses the pipe."""
+    paths: dict[tuple[str, ...], int] = {}
+    numbers: list[int] = []
+    for b in parsed.blocks:
+        places = [paths.setdefault(path, len(paths)) for path in (b.headings, b.header, (b.part,))]
+        numbers += (_KIND_NUMBER[b.kind], b.start, b.end, b.level, b.page or 0, *places)
+    return Packed(parsed.text, parsed.encoding, parsed.title, list(paths), numbers)
+
+
+def unpack(packed: Packed) -> Parsed:
+    """The parsed file again; raises `Gone` when the numbers name what is not there."""
+    paths, n = packed.paths, packed.numbers
+    try:
+        blocks = tuple(
+            Block(_KINDS[kind], start, end, paths[above], level, page or None, paths[part][0], paths[header])
+            for kind, start, end, level, page, above, header, part in zip(*[iter(n)] * 8, strict=True)
+        )
+    except (IndexError, ValueError) as error:
+        raise Gone from error
+    return Parsed(packed.text, packed.encoding, blocks, packed.title)
 
 
 def encode(message: Ask | Answer) -> bytes:
