@@ -73,13 +73,19 @@ class Shelf:
         found = self._state.rows("content_by_mac", knowledge=self._knowledge, mac=identity)
         return found[0] if found else None
 
-    def put_blobs(self, content: str, raw: bytes, parsed: Parsed) -> tuple[str, str | None]:
-        """Seal and store the original bytes and, unless they are the text, the extracted text; durable when this returns."""
-        sealed = self._blobs.put(self._keys.seal((content,), raw, f"{content}/raw"))
-        if parsed.encoding is not None:
-            return sealed, None
-        text = parsed.text.encode("utf-8", "surrogatepass")
-        return sealed, self._blobs.put(self._keys.seal((content,), text, f"{content}/text"))
+    def put_blobs(self, contents: Sequence[tuple[str, bytes, Parsed]]) -> list[tuple[str, str | None]]:
+        """Seal and store each content's original bytes and, unless they are the text, the extracted text.
+
+        Durable when this returns; all are put at once, because the disk is what takes the time.
+        """
+        sealed: list[bytes] = []
+        for content, raw, parsed in contents:
+            sealed.append(self._keys.seal((content,), raw, f"{content}/raw"))
+            if parsed.encoding is None:
+                text = parsed.text.encode("utf-8", "surrogatepass")
+                sealed.append(self._keys.seal((content,), text, f"{content}/text"))
+        digests = iter(self._blobs.put_many(sealed))
+        return [(next(digests), next(digests) if parsed.encoding is None else None) for _, _, parsed in contents]
 
     def add(
         self,

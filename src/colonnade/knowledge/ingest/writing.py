@@ -37,18 +37,15 @@ class Writer:
 
     def prepare(self, readings: Sequence[Reading]) -> dict[bytes, tuple[str, tuple[str, str | None]]]:
         """Make keys and sealed blobs of the new contents, outside the transaction: identity -> (content id, blobs)."""
-        prepared: dict[bytes, tuple[str, tuple[str, str | None]]] = {}
-        fresh = {r.identity: r for r in readings if r.parsed is not None}
+        fresh = {r.identity: (r.raw, r.parsed) for r in readings if r.parsed is not None}
         if not fresh:
-            return prepared
+            return {}
         ids = {identity: self._state.new_id("cnt") for identity in fresh}
         with self._state.transaction() as tx:
             for content in ids.values():
                 self._keys.create(tx, content, self._journal.project)
-        for identity, reading in fresh.items():
-            assert reading.parsed is not None
-            prepared[identity] = (ids[identity], self._shelf.put_blobs(ids[identity], reading.raw, reading.parsed))
-        return prepared
+        blobs = self._shelf.put_blobs([(ids[identity], raw, parsed) for identity, (raw, parsed) in fresh.items()])
+        return {identity: (ids[identity], pair) for identity, pair in zip(fresh, blobs, strict=True)}
 
     def write(
         self,
