@@ -219,6 +219,30 @@ def test_a_log_in_use_verifies_and_says_that_it_is_not_sealed(log: Log) -> None:
     assert check_seal(log.path, log.keys.note_key, verify_ed25519).status == "unsealed"
 
 
+def test_after_a_kill_what_lies_in_the_write_ahead_log_is_verified_too(log: Log, tmp_path: Path) -> None:
+    log.fill(8)
+    log.sequencer.step()
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for path in tmp_path.glob("state.db*"):
+        if path.suffix != ".db-shm":
+            shutil.copy(path, killed)
+    shutil.copytree(tmp_path / "keys", killed / "keys")
+    report = examine(killed)
+    assert report.intact, report.to_text()
+    assert (report.entries, report.signed, report.seal) == (8, 8, "unsealed")
+    sql(killed, "UPDATE entries SET bytes = x'7b7d' WHERE idx = 3")
+    assert [finding.index for finding in examine(killed, deep=False).findings] == [3]
+
+
+def test_quick_opens_the_last_signature_only_and_deep_opens_all(folder: Path) -> None:
+    sql(folder, "UPDATE checkpoints SET note = 'x' WHERE size = 20")
+    assert codes(examine(folder, deep=False)) == {"seal"}
+    assert codes(examine(folder)) == {"seal", "signature"}
+    sql(folder, "UPDATE checkpoints SET note = 'x' WHERE size = 30")
+    assert codes(examine(folder, deep=False)) == {"seal", "signature"}
+
+
 def test_an_empty_log_is_intact(log: Log) -> None:
     report = verify(log.state, log.keys.note_key, verify_ed25519)
     assert report.intact
