@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a passage say what a sentence claims? By words, numbers, names and negation: checkable, the same every time,
-no second model.
+"""Does a passage say what a sentence claims? By words, numbers, names and negation: the same every time, no second model.
 
 A claim is supported by a passage when
-- every number of the claim stands in the passage ("three" is 3); one taken from the question may stand beside another
-that is there;
+- every number of the claim stands in the passage's best sentence or beside it ("three" is 3); a number taken from the
+  question may stand beside another that is there;
 - every name of the claim (a capitalised word amid the sentence, an abbreviation, an identifier) stands in the passage
-or the question;
+  or in the question;
 - the best two neighbouring sentences of the passage hold at least `ENOUGH` of its content words;
 - claim and best sentence agree on whether there is a negation.
-It errs towards "unsupported": a good paraphrase may be marked, an invented number is not let through. What it cannot
-see (who did what to whom, with the same words) stands in the docs. Pure; no statistics of the index.
+
+It errs towards "unsupported": a good paraphrase may be marked, an invented number is rarely let through. What it cannot
+see (who did what to whom, in the same words) stands in the docs. Pure; no statistics of the index.
+
 """
 
 from __future__ import annotations
@@ -117,12 +118,13 @@ def support(claim: Claim, passage: Found, question: str) -> Support:
     if not spans:
         return Support(False, 0.0, (), 0, 0)
     words = [frozenset(_normal(passage.text[start:end])) for start, end in spans]
-    whole = frozenset().union(*words) | around
     asked = set(_normal(question))
-    missing = sorted(
-        _missing_numbers(claim, whole, asked) | {n for n in claim.names if n not in whole and n not in asked}
-    )
     best, coverage = _best_window(claim, words, around)
+    near = frozenset().union(*words[max(0, best - 1) : best + 2]) | around
+    whole = frozenset().union(*words) | around
+    missing = sorted(
+        _missing_numbers(claim, near, asked) | {n for n in claim.names if n not in whole and n not in asked}
+    )
     start, end = spans[best]
     agree = claim.negated == (_NEGATION.search(passage.text[start:end]) is not None)
     return Support(not missing and coverage >= ENOUGH and agree, coverage, tuple(missing), start, end)

@@ -37,6 +37,7 @@ costs take takes mean means work works apply applies say says happen happens
 """
 _VERBS = frozenset(_VERBS_WORDS.split())
 _DEMONSTRATIVES = frozenset(("this", "that", "these", "those", "such", "same"))
+_ASKING = frozenset(("what", "who", "whom", "whose", "which", "when", "where", "why", "how"))
 SHORT = 3
 """Content words up to which a question without a verb counts as a fragment."""
 
@@ -57,6 +58,8 @@ def leans_on_context(question: str) -> bool:
     content = [w for w in words if w not in _FUNCTION and w not in _PRONOUNS]
     if not content:
         return True
+    if words[0] in _ASKING and len(content) >= 2:
+        return False
     return len(content) <= SHORT and not any(w in _VERBS for w in words) and not _imperative(words)
 
 
