@@ -13,6 +13,7 @@ rows it was encoded with.
 
 from __future__ import annotations
 
+import threading
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -42,51 +43,75 @@ class SignVectors(FixedPoint):
         self._projection = _projection(dimensions, bits)
         self._turned = np.ascontiguousarray(self._projection.T, np.float32)
         self._codes = np.zeros((bits // 64, len(self._data)), np.uint64)
+        self._lock = threading.Lock()
+        self._uncoded: list[tuple[int, int]] = []
         self._packed: WeakKeyDictionary[Scope, NDArray[np.uint64]] = WeakKeyDictionary()
 
     def put(self, first: int, vectors: NDArray[np.float32]) -> None:
-        """Store rows and their codes; see the port."""
+        """Store rows; see the port. Codes are made at the next search, many rows at a time."""
         super().put(first, vectors)
-        if self._codes.shape[1] < len(self._data):
-            grown = np.zeros((len(self._codes), len(self._data)), np.uint64)
-            grown[:, : self._codes.shape[1]] = self._codes
-            self._codes = grown
-        self._encode(first, first + len(vectors))
-        self._packed.clear()
+        with self._lock:
+            self._uncoded.append((first, first + len(vectors)))
 
     def restore(self, vectors: NDArray[np.int16]) -> None:
         """Replace everything; see the port."""
         super().restore(vectors)
-        self._codes = np.zeros((self.bits // 64, len(self._data)), np.uint64)
-        self._encode(0, len(self._data))
-        self._packed.clear()
+        with self._lock:
+            self._codes = np.zeros((self.bits // 64, len(self._data)), np.uint64)
+            self._uncoded = [(0, len(self._data))]
 
     def shortlist(self, query: NDArray[np.float32], scope: Scope, want: int) -> NDArray[np.int64]:
         """The rows of the scope whose codes are nearest, ties at the cut together; see the port."""
         rows = scope.rows
         if len(rows) <= want:
             return rows
+        codes = self._coded()
         code = np.packbits(self._turned @ query > 0.0).view(np.uint64)
-        if len(rows) < _PACK_BELOW * self._codes.shape[1]:
-            distance = _distances(self._pack(scope), code)
+        if len(rows) < _PACK_BELOW * (rows[-1] + 1):
+            distance = _distances(self._pack(scope, codes), code)
         else:
-            distance = _distances(self._codes[:, : int(rows[-1]) + 1], code)
+            distance = _distances(codes[:, : int(rows[-1]) + 1], code)
             if len(distance) > len(rows):
                 distance = distance[rows]
         cut = np.partition(distance, want - 1)[want - 1]
         near: NDArray[np.int64] = rows[np.flatnonzero(distance <= cut)]
         return near
 
-    def _pack(self, scope: Scope) -> NDArray[np.uint64]:
+    def _pack(self, scope: Scope, codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
         packed = self._packed.get(scope)
         if packed is None:
-            packed = self._packed[scope] = np.ascontiguousarray(self._codes[:, scope.rows])
+            packed = np.ascontiguousarray(codes[:, scope.rows])
+            with self._lock:
+                self._packed[scope] = packed
         return packed
 
-    def _encode(self, begin: int, end: int) -> None:
-        for at in range(begin, end, _BLOCK):
-            stop = min(end, at + _BLOCK)
-            self._codes[:, at:stop] = _bits(self._data[at:stop].astype(np.float64) @ self._projection)
+    def _coded(self) -> NDArray[np.uint64]:
+        """The codes of all rows, those put since the last search made now."""
+        if not self._uncoded:
+            return self._codes
+        with self._lock:
+            if self._codes.shape[1] < len(self._data):
+                grown = np.zeros((len(self._codes), len(self._data)), np.uint64)
+                grown[:, : self._codes.shape[1]] = self._codes
+                self._codes = grown
+            for begin, end in _merged(self._uncoded):
+                for at in range(begin, end, _BLOCK):
+                    stop = min(end, at + _BLOCK)
+                    self._codes[:, at:stop] = _bits(self._data[at:stop].astype(np.float64) @ self._projection)
+            self._packed.clear()
+            self._uncoded = []
+            return self._codes
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same rows in as few spans as touch each other."""
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((begin, end))
+    return merged
 
 
 def _projection(dimensions: int, bits: int) -> NDArray[np.float64]:

@@ -23,30 +23,39 @@ WIDTH = 4
 _HASHES = 32
 _ENOUGH = 29
 _LENGTH_SHARE = 0.05
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 _FACT = re.compile(r"\d|^(?:not?|nor|never|none|without|except|unless|cannot|.*n['’]t)$")
 _MIX = np.random.default_rng(1997).integers(1, 2**62, _HASHES, np.uint64) * np.uint64(2) + np.uint64(1)
 _NIBBLES = np.arange(0, 64, 4, dtype=np.uint64)
 _EACH_NIBBLE = 0x1111_1111_1111_1111
-_CACHE_LIMIT = 200_000
-_known: dict[str, tuple[int, bool]] = {}
+_ALL_BITS = 2**64 - 1
 
 
-def sketch(text: str) -> NDArray[np.uint64]:
-    """[WIDTH] the text's normal form, its facts (numbers and negations), and 32 four-bit minima over word pairs."""
+def sketch(words: Sequence[int], facts: Sequence[int]) -> NDArray[np.uint64]:
+    """[WIDTH] the text's normal form, its facts, and 32 four-bit minima over word pairs.
+
+    Args:
+        words: the fingerprint of each token, in order.
+        facts: those of numbers and negations.
+    """
     out = np.zeros(WIDTH, np.uint64)
-    found = [_known.get(word) or _learn(word) for word in _WORD.findall(text.lower())]
-    if not found:
+    if not words:
         return out
-    words = np.array([number for number, _ in found], np.uint64)
+    numbers = np.array(words, np.uint64)
     place = np.arange(1, 2 * len(words), 2, dtype=np.uint64)
-    out[0] = (_stirred(words) * place).sum(dtype=np.uint64) + np.uint64(len(words))
-    out[1] = np.array([number for number, is_fact in found if is_fact], np.uint64).sum(dtype=np.uint64)
-    pairs = words[:-1] * _MIX[0] + words[1:] if len(words) > 1 else words
-    least = (_stirred(pairs)[:, None] * _MIX).min(axis=0)
+    out[0] = (_stirred(numbers) * place).sum(dtype=np.uint64) + np.uint64(len(words))
+    out[1] = sum(facts) & _ALL_BITS
+    pairs = numbers[:-1] * _MIX[0] + numbers[1:] if len(words) > 1 else numbers
+    least = (_stirred(pairs) * _MIX[:, None]).min(axis=1)
     nibbles = (_stirred(least) & np.uint64(15)).reshape(2, 16)
     out[2:] = (nibbles << _NIBBLES).sum(axis=1, dtype=np.uint64)
     return out
+
+
+def fingerprint(token: str) -> tuple[int, bool]:
+    """A number for a token, case aside, and whether it is a fact: a number or a negation."""
+    word = token.lower()
+    digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little"), _FACT.search(word) is not None
 
 
 class Kept:
@@ -75,14 +84,6 @@ def _near(low: int, high: int, length: int, other: tuple[int, int, int]) -> bool
 
 def _equal_nibbles(differing: int) -> int:
     return 16 - ((differing | differing >> 1 | differing >> 2 | differing >> 3) & _EACH_NIBBLE).bit_count()
-
-
-def _learn(word: str) -> tuple[int, bool]:
-    if len(_known) >= _CACHE_LIMIT:
-        _known.clear()
-    digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    known = _known[word] = int.from_bytes(digest, "little"), _FACT.search(word) is not None
-    return known
 
 
 def _stirred(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from colonnade.core.search import Hit, IndexedChunk, Visibility
 from colonnade.knowledge.index import lexical, stored
-from colonnade.knowledge.index.alike import sketch
-from colonnade.knowledge.index.postings import Postings, Segment, TermHash
+from colonnade.knowledge.index.analyse import Analyser
+from colonnade.knowledge.index.postings import Postings, Segment
 from colonnade.knowledge.index.rights import Rights
 from colonnade.knowledge.index.rows import Rows
 from colonnade.knowledge.index.search import Question, find
@@ -61,7 +61,7 @@ class Index:
         self.dimensions = dimensions
         self.vectors = vectors
         self._secret = secret
-        self._hash = TermHash(secret)
+        self._analyser = Analyser(secret)
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._rows = Rows()
@@ -76,8 +76,8 @@ class Index:
 
     def add(self, content: str, chunks: Sequence[IndexedChunk]) -> None:
         """Take in a content's chunks, found at once; what stood for the content before goes, vectors too."""
-        hashed = [self._hash(terms(chunk.words)) for chunk in chunks]
-        sketches = [sketch(chunk.words) for chunk in chunks]
+        analysed = [self._analyser.passage(chunk.words) for chunk in chunks]
+        hashed, sketches = [a[0] for a in analysed], [a[1] for a in analysed]
         with self._lock:
             self.remove(content)
             number = self._rights.contents.number(content)
@@ -163,7 +163,7 @@ class Index:
         """
         if k < 1 or (mode == "dense" and vector is None):
             return []
-        asked = lexical.asked(self._hash(terms(words)))
+        asked = lexical.asked(self._analyser.question(words))
         question = Question(asked, vector, k, mode, recall == "wide", collapse)
         with self._snapshot(readers, at_ms, only) as (view, segments):
             found = find(question, view, segments, self.vectors, self._rows)
@@ -179,7 +179,7 @@ class Index:
         """Each distinct term of the words (as `words.terms` gives them) with its idf over what the reader may see."""
         distinct = list(dict.fromkeys(terms(words)))
         with self._snapshot(readers, at_ms, None) as (view, segments):
-            found = lexical.frequencies(segments, self._hash(distinct), view.field.mask)
+            found = lexical.frequencies(segments, self._analyser.hashed(distinct), view.field.mask)
             return {term: lexical.idf(view.field.count, n) for term, n in zip(distinct, found, strict=True)}
 
     # ---- kept in a file

@@ -8,8 +8,7 @@ with.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,29 +17,7 @@ from numpy.typing import NDArray
 
 _FLUSH_AT = 2_000_000
 _MERGE_RATIO = 4
-_CACHE_LIMIT = 1_000_000
 _PARTS = ("terms", "offsets", "rows", "counts")
-
-
-class TermHash:
-    """Terms to 64-bit keyed hashes (BLAKE2b), so that no word stands in a stored file."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._key = hashlib.blake2b(secret, digest_size=32, person=b"colonnade.terms").digest()
-        self._known: dict[str, int] = {}
-
-    def __call__(self, terms: Iterable[str]) -> list[int]:
-        """One number a term, in order."""
-        known = self._known
-        if len(known) > _CACHE_LIMIT:
-            known.clear()
-        return [known[term] if term in known else self._hash(term) for term in terms]
-
-    def _hash(self, term: str) -> int:
-        digest = hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).digest()
-        value = int.from_bytes(digest, "little")
-        self._known[term] = value
-        return value
 
 
 def paired(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -88,7 +88,7 @@ def _candidates(
 ) -> Candidates:
     looks = [query] if second is None else [query, second]
     near = [vectors.shortlist(look.astype(np.float32), view.scope, question.depth) for look in looks]
-    rows = np.unique(np.concatenate([_best(words, question.depth), *near]))
+    rows = _union([*near, _best(words, question.depth)] if question.mode != "dense" else near)
     has_vector = view.scope.mask[rows]
     stored = vectors.vectors(rows)
     dense = np.where(has_vector, np.round(stored @ query, 9), 0.0)
@@ -145,8 +145,19 @@ def _chosen(
 
 def _best(scores: NDArray[np.float64], many: int) -> NDArray[np.int64]:
     """Rows with a score above 0 that are among the `many` best; ties at the cut are all in."""
-    if len(scores) > many:
-        least = np.partition(scores, len(scores) - many)[len(scores) - many]
-        if least > 0.0:
-            return np.flatnonzero(scores >= least)
-    return np.flatnonzero(scores > 0.0)
+    rows = np.flatnonzero(scores > 0.0)
+    if len(rows) <= many:
+        return rows
+    values = scores[rows]
+    best: NDArray[np.int64] = rows[values >= np.partition(values, len(rows) - many)[len(rows) - many]]
+    return best
+
+
+def _union(lists: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """All rows of ascending lists, each once, ascending."""
+    if len(lists) == 1:
+        return lists[0]
+    rows = np.sort(np.concatenate(lists))
+    new = np.ones(len(rows), bool)
+    new[1:] = rows[1:] != rows[:-1]
+    return rows[new]

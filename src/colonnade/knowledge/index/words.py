@@ -38,17 +38,22 @@ def terms(text: str) -> list[str]:
     >>> terms("The policies of getUserName cost 1,299.00 in 東京都")
     ['polici', 'get', 'user', 'name', 'getusernam', 'cost', '1299', '東京', '京都']
     """
-    found: list[str] = []
-    known = _cache
-    for token in _TOKEN.findall(text):
-        parts = known.get(token)
-        if parts is None:
-            parts = _of_token(token)
-            if len(known) >= _CACHE_LIMIT:
-                known.clear()
-            known[token] = parts
-        found += parts
-    return found
+    return [term for token in tokens(text) for term in of_token(token)]
+
+
+def tokens(text: str) -> list[str]:
+    """Runs of letters, digits and underscores, and whole numbers, as they stand in the text."""
+    return _TOKEN.findall(text)
+
+
+def of_token(token: str) -> tuple[str, ...]:
+    """The terms of one token, remembered."""
+    parts = _cache.get(token)
+    if parts is None:
+        if len(_cache) >= _CACHE_LIMIT:
+            _cache.clear()
+        parts = _cache[token] = _of_token(token)
+    return parts
 
 
 def _of_token(token: str) -> tuple[str, ...]:
