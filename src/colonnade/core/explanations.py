@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from colonnade.core.documents import UNREADABLE_CODES
+from colonnade.core.http_codes import explained
 
 _NEXT = {
     "encoding": "Save the file as UTF-8.",
@@ -25,6 +26,7 @@ _NEXT = {
 
 EXPLANATIONS: Mapping[str, str] = {
     **{code: f"{text} {_NEXT[code]}" for code, text in UNREADABLE_CODES.items()},
+    **{code: text for code, text in explained().items() if code not in UNREADABLE_CODES},
     "error": "Something failed that has no code of its own. The message says what.",
     "usage": "A command was used wrongly. `colonnade COMMAND --help` shows how it is used.",
     "unknown_command": "There is no such command. `colonnade --help` lists them.",

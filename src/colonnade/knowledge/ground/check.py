@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a passage say what a sentence claims? By words, numbers, names and negation: the same every time, no second model.
+"""Does a passage say what a sentence claims? By words, numbers, names, negation: the same every time, no second model.
 
 A claim is supported by a passage when
 - every number of the claim stands in the passage's best sentence or beside it ("three" is 3); a number taken from the

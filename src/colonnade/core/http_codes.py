@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error code that comes over HTTP: its status, what it means, what to do. Docs and `explain` read this table.
+
+Codes of the error tree that keep their meaning over HTTP (`unavailable`, `storage_full`, ...) stand in `explanations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HTTP_CODES: Mapping[str, tuple[int, str]] = {
+    "no_key": (401, "The request carries no key. Send `Authorization: Bearer KEY`, or sign in."),
+    "invalid_key": (401, "The key is unknown, revoked or past its end: see `colonnade keys list`."),
+    "not_owner": (403, "Only an owner's key may ask as somebody else."),
+    "origin_not_allowed": (403, "A page of another site sent the request. Call from a server, or from the console."),
+    "host_not_allowed": (421, "The Host header is not one that this gateway answers to. Add it to `gateway.hosts`."),
+    "not_found": (404, "It does not exist, or you may not see it: the two answer alike."),
+    "unknown_route": (
+        404,
+        "There is no such route, or it is one of OpenAI's that is not served: see `GET /openapi.json`.",
+    ),
+    "model_not_found": (404, "No service or embedding model has that name. `GET /v1/models` lists them."),
+    "method_not_allowed": (405, "The path knows other methods; the header `allow` names them."),
+    "body_timeout": (408, "The body did not arrive within 30 seconds. Send it again."),
+    "too_large": (413, "The body is larger than `gateway.max_body_bytes` (10 MiB by default)."),
+    "unsupported_media_type": (415, "A form must be application/x-www-form-urlencoded."),
+    "invalid_form": (400, "The form has more than 100 fields."),
+    "invalid_json": (400, "The body is not JSON. The message says where."),
+    "invalid_type": (400, "A parameter has the wrong type; `param` names it."),
+    "invalid_value": (400, "A parameter has a value that cannot be used; `param` names it."),
+    "missing_required_parameter": (400, "A parameter is missing; `param` names it."),
+    "unsupported_parameter": (400, "A parameter asks for what an answer with citations cannot give; `param` names it."),
+    "no_knowledge": (400, "The service has no knowledge to answer from. Use chat completions, or another service."),
+    "unknown_person": (400, "Nobody of that name is declared or has a key. Name them in a group under `access:`."),
+    "declaration_invalid": (400, "The declaration is wrong at the line that the message names."),
+    "no_embedder": (503, "The embedding weights are not installed. `colonnade doctor` prints the command."),
+    "upstream_down": (
+        503,
+        "The language model cannot be reached or broke off. With knowledge, quotes answer in its place.",
+    ),
+    "upstream_timeout": (504, "The language model did not answer, or did not go on, in time."),
+    "upstream_error": (502, "The language model answered nonsense, or reported an error of its own."),
+    "upstream_refused": (502, "The language model refused this gateway: look at `answer_with` (url, model, key_env)."),
+    "gateway_failed": (503, "The gateway did not start. The log says why."),
+    "internal": (500, "An error of ours. The log has more under the reference in the message; please report it."),
+}
+
+
+def explained() -> dict[str, str]:
+    """Code to text, for `explain`."""
+    return {code: text for code, (_, text) in HTTP_CODES.items()}
