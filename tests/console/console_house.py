@@ -40,7 +40,8 @@ ONBOARDING = """# Onboarding
 
 ## The first week
 
-Every new colleague gets a laptop, a badge and a mentor on the first day. The mentor is asked by the team, never chosen by lot.
+Every new colleague gets a laptop, a badge and a mentor on the first day.
+The mentor is asked by the team, never chosen by lot.
 
 ## Security training
 
@@ -50,7 +51,8 @@ SUPPORT = """# Support
 
 ## Response times
 
-Severity one incidents are answered within 15 minutes, around the clock. Severity two is answered within four working hours.
+Severity one incidents are answered within 15 minutes, around the clock.
+Severity two is answered within four working hours.
 
 ## Escalation
 
@@ -60,7 +62,16 @@ HOSTILE = f"# Hostile page {ATTACK}\n\nThe vault code is {ATTACK} and nothing el
 LONG = "# Long log\n\n" + "".join(f"Line {n} of the long log says nothing new.\n" for n in range(1, 4001))
 CODE = 'def greet(name: str) -> str:\n\t"""Say hello politely to a name."""\n\treturn f"hello, {name}"\n'
 EXTRA = (
-    Doc(11, 1, "docs/travel-and-expenses.md", "Travel and expenses", EVERYONE, OLDER, NOW_MS - 90 * DAY_MS, NOW_MS - 12 * DAY_MS),
+    Doc(
+        11,
+        1,
+        "docs/travel-and-expenses.md",
+        "Travel and expenses",
+        EVERYONE,
+        OLDER,
+        NOW_MS - 90 * DAY_MS,
+        NOW_MS - 12 * DAY_MS,
+    ),
     Doc(11, 2, "docs/travel-and-expenses.md", "Travel and expenses", EVERYONE, HANDBOOK, NOW_MS - 12 * DAY_MS),
     Doc(12, 1, "docs/onboarding.md", "Onboarding", EVERYONE, ONBOARDING),
     Doc(13, 1, "docs/support.md", "Support", EVERYONE, SUPPORT),
@@ -104,7 +115,11 @@ class House(FakeBackend):
 
     def source(self, asker: Asker, document: str, content: str | None) -> Source | None:
         found = super().source(asker, document, content)
-        return replace(found, pages=((0, 40), (40, len(found.text)))) if found and document == fixed_id("doc", 12) else found
+        return (
+            replace(found, pages=((0, 40), (40, len(found.text))))
+            if found and document == fixed_id("doc", 12)
+            else found
+        )
 
     def runs(self, asker: Asker, *, before: str = "", limit: int = 50) -> list[RunView]:
         if not asker.owner:
@@ -112,12 +127,29 @@ class House(FakeBackend):
         state = "running" if self.progress < 9 else "done"
         finished = None if self.progress < 9 else self.now_ms()
         moving = RunView(
-            fixed_id("run", 9), "embed", "knowledge/handbook", state, "the embedding model changed", self.now_ms() - 41_000,
-            finished, self.progress, 9, {"embedded": self.progress},
+            fixed_id("run", 9),
+            "embed",
+            "knowledge/handbook",
+            state,
+            "the embedding model changed",
+            self.now_ms() - 41_000,
+            finished,
+            self.progress,
+            9,
+            {"embedded": self.progress},
         )
         broken = RunView(
-            fixed_id("run", 8), "ingest", "knowledge/handbook", "failed", "a file changed", self.now_ms() - 7_300_000,
-            self.now_ms() - 7_200_000, 2, 12, {}, "No space left on the device; it begins again when there is some.",
+            fixed_id("run", 8),
+            "ingest",
+            "knowledge/handbook",
+            "failed",
+            "a file changed",
+            self.now_ms() - 7_300_000,
+            self.now_ms() - 7_200_000,
+            2,
+            12,
+            {},
+            "No space left on the device; it begins again when there is some.",
         )
         return [r for r in (moving, broken, *super().runs(asker)[1:]) if not before or r.id < before][:limit]
 
@@ -126,7 +158,10 @@ class House(FakeBackend):
         if view is None:
             return None
         root = "9f2c51e07b44d0c6a1f3be8d75a02c9e4418fd3b6c70ea95d2471c0b8e5fa361"
-        note = f"acme.colonnade/ledger\n{view.size}\nnyxR4HtE0Mah876NdaAsnkQY/Ttscos3l0scC45f6jYQ=\n\n— acme.colonnade/ledger bm90IGEgcmVhbCBzaWduYXR1cmU=\n"
+        note = (
+            f"acme.colonnade/ledger\n{view.size}\nnyxR4HtE0Mah876NdaAsnkQY/Ttscos3l0scC45f6jYQ=\n\n"
+            "— acme.colonnade/ledger bm90IGEgcmVhbCBzaWduYXR1cmU=\n"
+        )
         return replace(view, origin="acme.colonnade/ledger", root=root, note=note)
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages about answers: the question box, one answer, the list of answers, feedback. How to answer is the backend's business."""
+"""Pages about answers: the question box, one answer, the list of answers, feedback. How to answer is the backend's
+business.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def home(visit: Visit, error: str = "", status: int = 200) -> Reply:
         people=sorted(visit.snapshot.people),
         examples=examples(visit),
         recent=visit.backend.answers(visit.asker, limit=RECENT),
-        cli=present.ask_command(typed.get("q") or "...", **_same(visit, typed.get("service", ""), as_of)),
+        cli=present.ask_command(
+            typed.get("q") or "...", service=typed.get("service", ""), person=visit.acting, as_of_ms=as_of
+        ),
     )
 
 
@@ -45,7 +49,9 @@ def services(visit: Visit) -> list[str]:
 
 
 def examples(visit: Visit) -> list[str]:
-    """A few questions whose answers stand in the documents: a subheading each, from documents that the asker may read."""
+    """A few questions whose answers stand in the documents: a subheading each, from documents that the asker may
+    read.
+    """
     made: list[str] = []
     for view in visit.backend.knowledge(visit.asker):
         page = visit.backend.knowledge_page(visit.asker, view.name)
@@ -164,7 +170,3 @@ def feedback(visit: Visit, answer: str) -> Reply | None:
         return redirect(visit.url(f"/answers/{answer}"))
     view = visit.backend.answer(visit.asker, answer)
     return None if view is None else render.page("feedback.html", visit, view=view)
-
-
-def _same(visit: Visit, service: str, as_of_ms: int | None) -> dict[str, object]:
-    return {"service": service, "person": visit.acting, "as_of_ms": as_of_ms}

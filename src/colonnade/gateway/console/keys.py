@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages about who one is: signing in with a key, and for owners the keys of others. A secret is shown once and never stored here."""
+"""Pages about who one is: signing in with a key, and for owners the keys of others. A secret is shown once and never
+stored here.
+"""
 
 from __future__ import annotations
 

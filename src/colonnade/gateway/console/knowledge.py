@@ -89,7 +89,9 @@ def run_progress(visit: Visit, run: str) -> Callable[[], tuple[str, bool]] | Non
 
 
 def knowledge_progress(visit: Visit, name: str) -> Callable[[], tuple[str, bool]] | None:
-    """Draws the figures of a knowledge base's page; the flag says that they move no more. None when there is no such one."""
+    """Draws the figures of a knowledge base's page; the flag says that they move no more. None when there is no such
+    one.
+    """
 
     def look() -> KnowledgeView | None:
         return next((v for v in visit.backend.knowledge(visit.asker) if v.name == name), None)

@@ -29,7 +29,9 @@ class Branch:
 
 
 def tree(walk: Walk) -> tuple[Branch, ...]:
-    """The walk from its root, first meeting in full; then whatever the root does not reach, so that nothing is hidden."""
+    """The walk from its root, first meeting in full; then whatever the root does not reach, so that nothing is
+    hidden.
+    """
     nodes = {str(n["ref"]): n for n in walk.nodes}
     seen: set[str] = set()
     edges = _edges(walk)

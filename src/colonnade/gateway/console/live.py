@@ -12,7 +12,9 @@ EVERY_S = 0.5
 
 
 async def watch(draw: Callable[[], tuple[str, bool]], every_s: float = EVERY_S) -> AsyncIterator[bytes]:
-    """Fragments as unnamed events, sent when they differ from the last one; `done` ends the stream once nothing moves."""
+    """Fragments as unnamed events, sent when they differ from the last one; `done` ends the stream once nothing
+    moves.
+    """
     last: str | None = None
     while True:
         html, finished = await offload(draw)

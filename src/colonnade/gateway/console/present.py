@@ -93,7 +93,8 @@ def short(ref: str) -> str:
 
 
 def parse_moment(text: str) -> int | None:
-    """A typed time as store ms: RFC 3339, or a date with or without a time, taken as UTC. None when it is empty or no time.
+    """A typed time as store ms: RFC 3339, or a date with or without a time, taken as UTC. None when it is empty or no
+    time.
 
     >>> parse_moment("2026-09-21T14:13:20Z"), parse_moment("2026-09-21"), parse_moment("soon")
     (1790000000000, 1789948800000, None)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console as one handler: which page a request is for, and the headers that every page carries.
 
-Signing in and out is the gateway's. Rights are the backend's; what a page function answers with None is the one 404 page, whether it is unknown or forbidden.
+Signing in and out is the gateway's. Rights are the backend's; what a page function answers with None is the one 404
+page, whether it is unknown or forbidden.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Console:
 
     Args:
         backend: the house.
-        asking: how a service with a language model answers (asker, route, question, as_of_ms); without it the console asks the
+        asking: how a service with a language model answers (asker, route, question, as_of_ms); without it the console
+        asks the
             backend, whose answers are quotes.
     """
 
@@ -141,7 +143,9 @@ def _missing(visit: Visit | None, theme: str = "auto") -> Reply:
 
 
 def _visit(backend: Backend, request: Request, asker: Asker, form: Mapping[str, str], theme: str) -> Visit:
-    """Who looks at what. An owner may look `as` somebody: with that person's rights, and recorded as the owner's doing."""
+    """Who looks at what. An owner may look `as` somebody: with that person's rights, and recorded as the owner's
+    doing.
+    """
     snapshot = backend.snapshot()
     name = form.get("as", "") or request.query.get("as", "")
     person = snapshot.people.get(name) if asker.owner and name else None

@@ -16,7 +16,9 @@ _CODE = re.compile(
 
 
 def source_page(visit: Visit, name: str) -> Reply | None:
-    """`/documents/DOC` (now) or `/documents/DOC@CNT` (that content); `?start=&end=` marks a span, `?chunks=1` draws borders."""
+    """`/documents/DOC` (now) or `/documents/DOC@CNT` (that content); `?start=&end=` marks a span, `?chunks=1` draws
+    borders.
+    """
     document, _, content = name.partition("@")
     typed = visit.query.get("as_of", "")
     if typed:
@@ -34,7 +36,8 @@ def _as_of(visit: Visit, document: str, content: str, typed: str) -> Reply | Non
     if not versions:
         return None
     for version in versions if at is not None else ():
-        if version.valid_from_ms <= at and (version.valid_to_ms is None or at < version.valid_to_ms):  # type: ignore[operator]
+        if version.valid_from_ms <= at and (version.valid_to_ms is None or at < version.valid_to_ms):  # type:
+        ignore[operator]
             return redirect(visit.url(f"/documents/{document}@{version.content}"))
     source = visit.backend.source(visit.asker, document, content or versions[0].content)
     message = "It was not among the sources at that time." if at is not None else "That is not a date and time."

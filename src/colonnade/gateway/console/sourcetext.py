@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A document's text as HTML that adds nothing to it: lines numbered, one span marked, borders of chunks and pages drawn.
+"""A document's text as HTML that adds nothing to it: lines numbered, one span marked, borders of chunks and pages
+drawn.
 
-The text comes from outside: everything is escaped, always. What is drawn is empty elements whose labels CSS writes from attributes,
-so that the text content of the page's `<pre>`, and of `<mark id="span">`, is the document's own, character for character.
+The text comes from outside: everything is escaped, always. What is drawn is empty elements whose labels CSS writes
+from attributes,
+so that the text content of the page's `<pre>`, and of `<mark id="span">`, is the document's own, character for
+character.
 Pure: no template, no request.
 """
 
@@ -112,7 +115,9 @@ def _line_starts(text: str, part: Window) -> list[tuple[int, int]]:
 
 
 def _escaped(text: str) -> Markup:
-    """Escaped so that the browser's text is the file's: carriage returns kept, other control characters shown as pictures."""
+    """Escaped so that the browser's text is the file's: carriage returns kept, other control characters shown as
+    pictures.
+    """
     shown = _CONTROL.sub(lambda m: chr(_PICTURES[ord(m[0])]), text)
     return Markup(str(escape(shown)).replace("\r", "&#13;"))  # noqa: S704 - escaped in this line
 

@@ -41,7 +41,9 @@ class Visit:
     now_ms: int = 0
 
     def here(self, **changes: str | None) -> str:
-        """This page's URL with some query parameters changed; None takes one away. Keeps every other part of the state."""
+        """This page's URL with some query parameters changed; None takes one away. Keeps every other part of the
+        state.
+        """
         merged = {k: v for k, v in {**self.query, **changes}.items() if v}
         return f"{self.path}?{urlencode(merged)}" if merged else self.path
 
