@@ -7,6 +7,7 @@ python bench/ledger.py [--entries 100000]
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import sys
@@ -194,6 +195,7 @@ def main() -> None:
         rows=bench.rows,
         seeds=[SEED],
         packages=("cryptography",),
+        notes=f"load average at the end {os.getloadavg()[0]:.1f} (the bench alone makes 1): trust CPU times, not rates",
     )
 
 

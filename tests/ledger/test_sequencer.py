@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +17,17 @@ from colonnade.core.note import Checkpoint, open_note
 from colonnade.govern.ledger import sequencer as module
 from colonnade.govern.ledger.sequencer import LEASE, Sequencer, Snapshot, plan
 from colonnade.ports.rowlease import RowLease
-from tests.ledger.conftest import Log
+from colonnade.testing.clock import VirtualClock
+from tests.ledger.small_log import Log, open_log
 
 LEAVES = [leaf_hash(bytes([number])) for number in range(40)]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    opened = open_log(tmp_path, VirtualClock())
+    yield opened
+    opened.state.close()
 
 
 def snapshot(size: int, waiting: int, signed: int, signed_ms: int = 0) -> Snapshot:

@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from colonnade.govern.ledger.report import SHOWN, Report
 from colonnade.govern.ledger.seal import break_seal, check_seal, seal_path, seal_state
 from colonnade.govern.ledger.verify import verify, verify_file
 from colonnade.testing.clock import VirtualClock
-from tests.ledger.conftest import Log, open_log
+from tests.ledger.small_log import Log, open_log
 
 ENTRIES = 30
 
@@ -46,6 +46,13 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(closed: Path, tmp_path: Path) -> Path:
     """A copy of it, to be spoiled."""
     return Path(shutil.copytree(closed, tmp_path / "copy"))
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    opened = open_log(tmp_path, VirtualClock())
+    yield opened
+    opened.state.close()
 
 
 def note_key(folder: Path) -> NoteKey:

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from colonnade.adapters.keys.file import FileKeys
 from colonnade.adapters.state.sqlite.engine import SqliteState
@@ -50,10 +48,3 @@ def open_log(folder: Path, clock: VirtualClock) -> Log:
     state = SqliteState(folder / "state.db", clock)
     keys = FileKeys(folder / "keys", "log1", state, create=True)
     return Log(folder / "state.db", clock, state, keys, Sequencer(state, keys, f"{ORIGIN}log1"))
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    opened = open_log(tmp_path, VirtualClock())
-    yield opened
-    opened.state.close()
