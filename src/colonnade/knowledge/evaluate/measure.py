@@ -224,11 +224,16 @@ def failure(question: OwnQuestion, reply: Reply) -> str:
 
 
 def _holds(quotes: Sequence[str], answers: Sequence[str]) -> bool:
-    """Whether one quote contains one of the answers, as whole words after SQuAD's normalisation (or to the letter)."""
+    """Whether one quote contains one of the answers, as whole words after SQuAD's normalisation.
+
+    What the normalisation leaves nothing of (a sign, an article) is looked for to the letter.
+    """
     padded = [f" {normalised(quote)} " for quote in quotes]
-    return any(a in q for a in answers for q in quotes) or any(
-        normalised(a) and f" {normalised(a)} " in q for a in answers for q in padded
-    )
+    for answer in answers:
+        whole = normalised(answer)
+        if any(f" {whole} " in quote for quote in padded) if whole else any(answer in quote for quote in quotes):
+            return True
+    return False
 
 
 def _given(reply: Reply) -> str:
