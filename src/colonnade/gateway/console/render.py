@@ -40,8 +40,7 @@ def with_markers(answer: Answer, person: str = "") -> Markup:
         )
         pieces += [str(escape(answer.answer[position : match.start()].rstrip(" "))), str(link)]
         position = match.end()
-    return Markup("".join([*pieces, str(escape(answer.answer[position:]))]))  # noqa: S704 - every piece is escaped
-    above
+    return Markup("".join([*pieces, str(escape(answer.answer[position:]))]))  # noqa: S704 - all are escaped
 
 
 @functools.cache

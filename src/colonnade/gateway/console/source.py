@@ -36,8 +36,7 @@ def _as_of(visit: Visit, document: str, content: str, typed: str) -> Reply | Non
     if not versions:
         return None
     for version in versions if at is not None else ():
-        if version.valid_from_ms <= at and (version.valid_to_ms is None or at < version.valid_to_ms):  # type:
-        ignore[operator]
+        if at is not None and version.valid_from_ms <= at < (version.valid_to_ms or at + 1):
             return redirect(visit.url(f"/documents/{document}@{version.content}"))
     source = visit.backend.source(visit.asker, document, content or versions[0].content)
     message = "It was not among the sources at that time." if at is not None else "That is not a date and time."
