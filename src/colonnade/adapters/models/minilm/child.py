@@ -92,9 +92,11 @@ def _answer(connection: socket.socket, texts: list[str], embed: Callable[[list[s
     try:
         try:
             frames.send_vectors(connection, embed(texts))
+        except frames.Ended:
+            raise
         except MemoryError:
             frames.send_words(connection, {"message": "the embedder ran out of memory"})
-        except (ValueError, RuntimeError) as error:
+        except Exception as error:  # onnxruntime's errors have no base of their own
             frames.send_words(connection, {"message": f"the embedder failed: {error}"})
     except frames.Ended:
         os._exit(0)
@@ -114,6 +116,9 @@ def main(arguments: list[str]) -> None:
     except ColonnadeError as error:
         words = {"message": error.message, "hint": error.hint, "code": error.code}
         frames.send_words(questions, words)
+        return
+    except Exception as error:
+        frames.send_words(questions, {"message": f"the embedding model cannot be loaded: {error}"})
         return
     frames.send_words(questions, {"id": encoder.id, "dimensions": encoder.dimensions})
     passages = _Passages(encoder, bulk, int(workers))

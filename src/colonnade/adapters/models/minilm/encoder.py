@@ -54,17 +54,16 @@ class Encoder:
         self.id = embedder_id(folder, arithmetic)
         self.dimensions = folder.shape.hidden
         self._tensors = _named(safetensors.read(folder.path / "model.safetensors"), folder)
-        vocabulary = (folder.path / "vocab.txt").read_text("utf-8").split("\n")
-        vocabulary = vocabulary[:-1] if vocabulary[-1] == "" else vocabulary
-        self._pieces = WordPiece(vocabulary, most_pieces=folder.most_pieces)
+        self._words = self._tensors[_EMBEDDINGS.format("word")]
+        positions = self._tensors[_EMBEDDINGS.format("position")]
+        self._pieces = _pieces(folder, len(self._words), len(positions))
         self._pieces_lock = threading.Lock()
         if signed is None:
             signed = has_vnni()
         kind = None if arithmetic == "fp32" else onnx_wire.INT8 if signed else onnx_wire.UINT8
         self._session, self._keep = _open_session(folder.shape, self._tensors, kind)
-        self._words = self._tensors[_EMBEDDINGS.format("word")]
-        positions = self._tensors[_EMBEDDINGS.format("position")]
-        self._places = (positions + self._tensors[_EMBEDDINGS.format("token_type")][0]).astype(np.float32)
+        first_type = self._tensors[_EMBEDDINGS.format("token_type")][0]
+        self._places = positions.astype(np.float32) + first_type.astype(np.float32)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Piece ids of each text."""
@@ -129,6 +128,20 @@ def _named(tensors: dict[str, NDArray[Any]], folder: ModelFolder) -> dict[str, N
         if name not in plain or plain[name].shape[-1] not in (shape.hidden, shape.inner):
             raise UsageError(f"the weights in {folder.path} have no fitting {name}", code="model_invalid")
     return plain
+
+
+def _pieces(folder: ModelFolder, words: int, positions: int) -> WordPiece:
+    """The folder's vocabulary, if it fits the weights."""
+    try:
+        vocabulary = (folder.path / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
+        if len(vocabulary) > words or folder.most_pieces > positions:
+            raise ValueError(
+                f"{len(vocabulary)} pieces for {words} weights, {folder.most_pieces} places for {positions}"
+            )
+        return WordPiece(vocabulary, most_pieces=folder.most_pieces)
+    except (ValueError, KeyError) as error:
+        why = f"the vocabulary in {folder.path} does not fit its weights: {error}"
+        raise UsageError(why, code="model_invalid") from error
 
 
 def _quantise(weight: NDArray[np.float32], kind: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
