@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-BATCH, ROUNDS, QUERIES = 32, 3, 100
+BATCH, ROUNDS, QUERIES = 32, 2, 100
 
 
 def torch_run(folder: str) -> Any:
