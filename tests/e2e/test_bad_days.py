@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Killed processes, full disks, jumping clocks, hostile files, two daemons (Seen from outside 5 and 9). `bench/soak` does it at length."""
+"""Killed processes, full disks, jumping clocks, hostile files, two daemons (Seen from outside 5 and 9). `bench/soak`
+does it at length.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def corpus(project: Project, files: int, seed: int = 5) -> None:
     """Seeded text files, some equal, two that cannot be read."""
     chance = random.Random(seed)
     words = (
-        "pump valve seal flange rotor casing bearing shaft inlet outlet pressure flow litre hour bar motor coil".split()
+        ["pump", "valve", "seal", "flange", "rotor", "casing", "bearing", "shaft", "inlet", "outlet", "pressure", "flow", "litre", "hour", "bar", "motor", "coil"]
     )
     for number in range(files):
         body = "\n\n".join(" ".join(chance.choices(words, k=60)) + "." for _ in range(chance.randrange(1, 5)))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stranger's first minutes with examples/acme, through the real command line (issue House, Seen from outside 1 to 3 and 8)."""
+"""A stranger's first minutes with examples/acme, through the real command line (issue House, Seen from outside 1 to 3
+and 8).
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The declaration in force, as the store keeps it: sealed, because it names people. Light: `status` and `plan` come through here."""
+"""The declaration in force, as the store keeps it: sealed, because it names people. Light: `status` and `plan` come
+through here.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The house behind the gateway: the `Backend` that `gateway` asks for, put together from asking, pages and administration."""
+"""The house behind the gateway: the `Backend` that `gateway` asks for, put together from asking, pages and
+administration.
+"""
 
 from __future__ import annotations
 
@@ -245,7 +247,7 @@ class HouseBackend:
     def status(self) -> Mapping[str, Any]:
         """`colonnade.status/1`."""
         document = read_status(self._house.state, self._house.keys, running=True, url=self._house.url)
-        document["alarms"] = list(self._runtime.alarms.values())
+        document["alarms"] = self._runtime.alarms.all()
         return document
 
     def apply(self, declaration: str, folder: str) -> Mapping[str, Any]:

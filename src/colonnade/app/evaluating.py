@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wire an evaluation: the embedder and the vector engine of this machine over a collection of files, or the running service.
+"""Wire an evaluation: the embedder and the vector engine of this machine over a collection of files, or the running
+service.
 
-A collection's vectors are kept in the user's cache, by the digest of the texts and the embedder's id, so that a second run is quick.
+A collection's vectors are kept in the user's cache, by the digest of the texts and the embedder's id, so that a second
+run is quick.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The house of one state directory: its store, keys, people, knowledge bases and services, and how a declaration comes into force.
+"""The house of one state directory: its store, keys, people, knowledge bases and services, and how a declaration comes
+into force.
 
 Threads, sockets and processes are `runtime`'s and `daemon`'s; what pages show is `pages`'s.
 """

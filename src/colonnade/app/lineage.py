@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+from colonnade.app.presence import pause
 from colonnade.app.settings.environment import Places
 from colonnade.app.stored import reading
 from colonnade.core.errors import UnknownName
@@ -33,7 +34,7 @@ def walk(places: Places, ref: str, verb: str) -> tuple[Walk, str]:
             except UnknownName:
                 if time.monotonic() > end:
                     raise
-                time.sleep(0.05)
+                pause(0.05)
 
 
 class Labels:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's log: JSON lines in a file, turned over at 10 MB; plain words on a terminal. No question, text, path or key enters it."""
+"""The daemon's log: JSON lines in a file, turned over at 10 MB; plain words on a terminal. No question, text, path or
+key enters it.
+"""
 
 from __future__ import annotations
 

@@ -220,7 +220,9 @@ class Pages:
 
     # lineage
     def walk(self, asker: Asker, ref: str, verb: str) -> Walk | None:
-        """`why` or `impact` with labels; nodes that the asker may not see keep their id only. None for what is not recorded."""
+        """`why` or `impact` with labels; nodes that the asker may not see keep their id only. None for what is not
+        recorded.
+        """
         try:
             found = (why if verb == "why" else impact)(self._house.state, ref, self.find_name)
         except UnknownName:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a daemon there, and where? By file lock: a process id alone can belong to somebody else by now. Light: every command comes here."""
+"""Is a daemon there, and where? By file lock: a process id alone can belong to somebody else by now. Light: every
+command comes here.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,11 @@ import contextlib
 import fcntl
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from colonnade.app.settings.environment import Places
 from colonnade.core.errors import NeedsDaemon, StateError
@@ -52,7 +56,7 @@ def await_daemon(places: Places, seconds: float = STARTING_S) -> Presence | None
             raise StateError(
                 "the daemon does not come up", hint="`colonnade logs` says what it is doing", code="daemon_stuck"
             )
-        time.sleep(0.05)
+        pause(0.05)
     return None
 
 
@@ -70,14 +74,14 @@ def stop_daemon(places: Places, seconds: float = 60.0) -> bool:
             raise StateError(
                 f"the daemon {daemon.pid} does not end", hint=f"`kill -9 {daemon.pid}`; nothing acknowledged is lost"
             )
-        time.sleep(0.02)
+        pause(0.02)
     return True
 
 
 @contextlib.contextmanager
 def daemon_lock(places: Places) -> Iterator[bool]:
     """Be the daemon of these places: True if the lock is ours until the block ends, False if somebody else holds it."""
-    places.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(places.home)
     descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -92,6 +96,17 @@ def daemon_lock(places: Places) -> Iterator[bool]:
             mine.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def private_folder(folder: Path) -> None:
+    """Make the state directory, for its owner alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, 0o700)
+
+
+def pause(seconds: float) -> None:
+    """Wait. Not `time.sleep`: under libfaketime that fails with EINVAL."""
+    threading.Event().wait(seconds)
 
 
 def _is_locked(places: Places) -> bool:

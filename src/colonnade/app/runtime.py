@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drives the loops: one thread a knowledge base, one for the sequencer. A loop that fails is logged, told in `alarms`, and tried again."""
+"""Drives the loops: one thread a knowledge base, one for the sequencer. A loop that fails is logged, told in `alarms`,
+and tried again.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
+from colonnade.app.alarms import Alarms
 from colonnade.app.house import House
 from colonnade.app.writer import GroupWriter
 from colonnade.core.errors import ColonnadeError
@@ -31,7 +33,7 @@ class Runtime:
     def __init__(self, house: House) -> None:
         self.house = house
         self.writer = GroupWriter(house.state)
-        self.alarms: dict[str, dict[str, Any]] = {}
+        self.alarms = Alarms(house.places.alarms)
         self._lease = RowLease(house.state, LEASE, house.holder)
         self._sequencer: Sequencer | None = None
         self._threads: dict[str, threading.Thread] = {}
@@ -55,6 +57,7 @@ class Runtime:
         if self._sequencer is not None:
             self._sequencer.drain()
         self._lease.release()
+        self.alarms.close()
 
     def _thread(self, name: str, target: Callable[[], None]) -> None:
         if name not in self._threads:
@@ -68,7 +71,7 @@ class Runtime:
             try:
                 busy = loop.step()
                 failures = 0
-                self.alarms.pop(f"ingest/{name}", None)
+                self.alarms.clear(f"ingest/{name}")
             except Exception as error:
                 busy = False
                 self._failed(f"ingest/{name}", error)
@@ -90,7 +93,7 @@ class Runtime:
                     self._sequencer = Sequencer(self.house.state, self.house.keys, origin, self._lease.check)
                 self._sequencer.step()
                 failures = 0
-                self.alarms.pop("sequencer", None)
+                self.alarms.clear("sequencer")
             except Exception as error:
                 self._failed("sequencer", error)
                 self.house.stop.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
@@ -108,5 +111,5 @@ class Runtime:
                 "message": f"{type(error).__name__}",
                 "hint": "`colonnade logs` has the details",
             }
-        self.alarms[room] = alarm
+        self.alarms.tell(room, alarm)
         self.house.on_change()

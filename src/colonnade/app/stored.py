@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from colonnade.app import wiring
 from colonnade.app.active import read_active
+from colonnade.app.alarms import read_alarms
 from colonnade.app.presence import Presence
 from colonnade.app.settings.environment import Places
 from colonnade.app.status import SCHEMA, read_status
@@ -49,9 +49,8 @@ def stored_status(places: Places, daemon: Presence | None) -> dict[str, Any]:
             url=daemon.url if daemon else "",
             pid=daemon.pid if daemon else None,
         )
-        alarms = state.rows("meta_get", key="alarms")
-        if daemon is not None and alarms:
-            document["alarms"] = json.loads(alarms[0]["value"])
+        if daemon is not None:
+            document["alarms"] = read_alarms(places.alarms)
         return document
 
 

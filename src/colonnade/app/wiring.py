@@ -105,7 +105,9 @@ class Embedders:
         self._lock = threading.Lock()
 
     def get(self, specification: str) -> Embedder | None:
-        """The embedder; None when the default model's weights are not installed. Raises UsageError for a folder that is no model."""
+        """The embedder; None when the default model's weights are not installed. Raises UsageError for a folder that is
+        no model.
+        """
         with self._lock:
             if specification not in self._open:
                 try:
@@ -139,8 +141,17 @@ class Embedders:
         return open_minilm(path, stored_id=self._stored_id(specification), cache=self._places.home)
 
 
+def engine_versions() -> str:
+    """The versions of the engines that come with Python, for `doctor`."""
+    from colonnade.adapters.state.sqlite.engine import VERSION
+
+    return f"sqlite {VERSION}"
+
+
 def default_weights() -> str | None:
-    """What the default embedder's weights are; None when they are not installed. Raises Tampered when they are not the known ones."""
+    """What the default embedder's weights are; None when they are not installed. Raises Tampered when they are not the
+    known ones.
+    """
     from colonnade.adapters.models.minilm.folder import default_folder
 
     try:

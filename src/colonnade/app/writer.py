@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thread that writes small things in groups: answers, captures, when a key was last used. One commit serves all that wait."""
+"""One thread that writes small things in groups: answers, captures, when a key was last used. One commit serves all
+that wait.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A grounded, cited answer; or an abstention that says why. Needs the daemon.
 
---as PERSON asks with that person's rights: the owner's right, and recorded. --as-of TIME answers from the content of then, with the
-rights of now; TIME is RFC 3339, or milliseconds since 1970.
+--as PERSON asks with that person's rights: the owner's right, and recorded. --as-of TIME answers from the content of
+then, with the rights of now; TIME is RFC 3339, or milliseconds since 1970.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check this machine and this project, and say what to do. Prints nothing secret: the block can be pasted into an issue."""
+"""Check this machine and this project, and say what to do. Prints nothing secret: the block can be pasted into an
+issue.
+"""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ def run(args: argparse.Namespace) -> int:
         for code, text in sorted(EXPLANATIONS.items()):
             print(f"{code:<22} {text.partition('. ')[0].rstrip('.')}.")
         return 0
-    text = EXPLANATIONS.get(args.code)
-    if text is None:
+    if args.code not in EXPLANATIONS:
         near = difflib.get_close_matches(args.code, EXPLANATIONS, n=1)
         raise UnknownName(
             f"there is no code {args.code!r}",
             hint=f"did you mean {near[0]!r}?" if near else "`colonnade explain` lists them",
         )
+    text = EXPLANATIONS[args.code]
     if args.json:
         emit({"schema": "colonnade.explain/1", "code": args.code, "text": text})
     else:

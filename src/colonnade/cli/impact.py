@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that something touched: a document, a person, a run, a key.
 
-REF is kind/id as every command prints it, a bare id, or kind/name: person/anna, knowledge/handbook. Works without a daemon.
+REF is kind/id as every command prints it, a bare id, or kind/name: person/anna, knowledge/handbook. Works without a
+daemon.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ knowledge:
       - {{path: {path}, readers: [everyone]}}
       # - {{path: ./hr, readers: [hr], include: ["**/*.md", "**/*.pdf"]}}
     # watch: true              # pick up changes of files within seconds (the default)
-    # embed_with: {{url: http://localhost:11434/v1, model: nomic-embed-text}}   # default: all-MiniLM-L6-v2 on this machine
+    # embed_with: {{url: http://localhost:11434/v1, model: nomic-embed-text}}   # default: all-MiniLM-L6-v2 on this
+    # machine
 
 services:
   assistant:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 
+from colonnade.app.presence import pause
 from colonnade.app.settings.environment import find_places
 from colonnade.cli.output import emit, paint
 from colonnade.core.errors import UnknownName
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     lines, at = read_log(path)
     _show(lines[-args.lines :] if args.lines else [], args)
     while args.follow:
-        time.sleep(0.3)
+        pause(0.3)
         lines, at = read_log(path, at)
         _show(lines, args)
     return 0
@@ -70,7 +70,9 @@ def _run(places: object, args: argparse.Namespace) -> int:
         return 0
     counts = ", ".join(f"{count:,} {what}" for what, count in row["counts"].items()) or "nothing to do"
     print(
-        f"run/{row['id']}  {row['kind']}  {row['state']}  ({row['why']})\n  {counts}; {row['done']:,} of {row['total']:,}"
+        f"run/{row['id']}  {row['kind']}  {row['state']}  ({row['why']})
+"
+        f"  {counts}; {row['done']:,} of {row['total']:,}"
     )
     if row["error"]:
         print(f"  {row['error']}")

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         emit(found)
         return 0
-    for number, hit in enumerate(found["results"], start=1):
+    for number, hit in enumerate(found["hits"], start=1):
         text = " ".join(hit["text"].split())
         where = " › ".join(hit.get("headings", ()))
         print(f"{number:>2}. {paint(hit['path'], 'bold')}  {where}  {paint(format(hit['score'], '.3f'), 'dim')}")

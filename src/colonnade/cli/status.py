@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from colonnade.app.presence import find_daemon
+from colonnade.app.presence import find_daemon, pause
 from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import Progress, emit, paint, say
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         for name, base in document["knowledge"].items():
             if base["progress"]:
                 progress.show(f"{base['state']} {name}", base["progress"]["done"], base["progress"]["total"])
-        time.sleep(0.2)
+        pause(0.2)
         document = look(places)
     progress.clear()
     if args.json:
@@ -64,7 +64,8 @@ def show(document: Mapping[str, Any]) -> None:
     for name, base in document["knowledge"].items():
         embedder = base["embedder"].partition("@")[0] if base["embedder"] else "words only"
         print(
-            f"  knowledge {name}: {base['state']}; {base['documents']:,} documents, {base['chunks']:,} passages, {embedder}"
+            f"  knowledge {name}: {base['state']}; {base['documents']:,} documents, "
+            f"{base['chunks']:,} passages, {embedder}"
         )
         for file in base["unreadable"]:
             print(f"    {paint('unreadable', 'yellow')} {file['path']}: {file['reason']} ({file['code']})")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apply the declaration and serve it: gateway and console on this machine, ingestion with progress.
 
-Runs in the foreground (Ctrl-C drains); --detach leaves a daemon. Where one runs already, the declaration is handed over to it.
+Runs in the foreground (Ctrl-C drains); --detach leaves a daemon. Where one runs already, the declaration is handed over
+to it.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def _follow(url: str, places: Any, stop: threading.Event) -> None:
                         told.add(name)
                         progress.clear()
                         say(
-                            f"  {paint('ready', 'green')}     {name}: {base['documents']:,} documents, {base['chunks']:,} passages"
+                            f"  {paint('ready', 'green')}     {name}: "
+                            f"{base['documents']:,} documents, {base['chunks']:,} passages"
                         )
                         for file in base["unreadable"]:
                             say(f"  {paint('unread', 'yellow')}    {file['path']}: {file['reason']} ({file['code']})")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is the ledger intact? Checks the state file's seal, every leaf, the tree, every checkpoint and its signature, and the edges.
+"""Is the ledger intact? Checks the state file's seal, every leaf, the tree, every checkpoint and its signature, and the
+edges.
 
 0: intact. 1: not, with what and where. Works without a daemon and without network.
 """

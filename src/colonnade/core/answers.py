@@ -57,7 +57,8 @@ class Answer:
         status: "answered" or "abstained".
         answer: the text, with [1] [2] markers that number `citations`; for an abstention the sentence that says so.
         citations: in the order of their markers.
-        reason: for an abstention "topic" (not in the sources that the asker may read) or "unsupported" (the topic is there, the
+        reason: for an abstention "topic" (not in the sources that the asker may read) or "unsupported" (the topic is
+            there, the
             answer is not); "" otherwise.
         signals: the numbers that decided, with their thresholds.
         note: what the reader should know ("the language model did not answer; these are quotes"), or "".

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a source file becomes: text with blocks, then chunks. Every span is in code points of `Parsed.text`.
 
-For text files (`TEXT_SUFFIXES`) that text is `raw.decode(encoding)` of the file itself, byte-order mark and newlines kept, no
+For text files (`TEXT_SUFFIXES`) that text is `raw.decode(encoding)` of the file itself, byte-order mark and newlines
+kept, no
 normalisation; for all others it is what the parser extracted, and `encoding` is None.
 """
 
@@ -78,7 +79,8 @@ class Chunk:
         start, end: span in code points of the text.
         headings: path of headings above the span, outermost first.
         page: page or slide where it starts.
-        context: words that precede the span when it is embedded and indexed (title, headings, table header); not quoted.
+        context: words that precede the span when it is embedded and indexed (title, headings, table header); not
+            quoted.
     """
 
     start: int

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every stable error code in words: what it means and what to do. `colonnade explain` and docs/reference/errors.md read this table;
+"""Every stable error code in words: what it means and what to do. `colonnade explain` and docs/reference/errors.md read
+this table;
 a test compares it with the codes in the source.
 """
 

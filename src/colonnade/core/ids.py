@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opaque ids that sort by time: a prefix of three letters, `_`, 48 bits of milliseconds and 128 random bits in Crockford base32.
+"""Opaque ids that sort by time: a prefix of three letters, `_`, 48 bits of milliseconds and 128 random bits in
+Crockford base32.
 
 Never derived from a name. No clock and no source of randomness here: both are handed in.
 """

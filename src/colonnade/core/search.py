@@ -23,7 +23,9 @@ class IndexedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """One standing of one content: a document that holds it, who may read that, and from when to when (store ms; until None = still)."""
+    """One standing of one content: a document that holds it, who may read that, and from when to when (store ms; until
+    None = still).
+    """
 
     document: str
     content: str

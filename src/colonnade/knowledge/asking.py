@@ -46,7 +46,14 @@ class Asking:
         self._paths: dict[tuple[str, int], str] = {}
 
     def search(
-        self, asker: Asker, query: str, *, k: int, at_ms: int | None = None, mode: Mode = "hybrid", vector: NDArray[np.float32] | None = None
+        self,
+        asker: Asker,
+        query: str,
+        *,
+        k: int,
+        at_ms: int | None = None,
+        mode: Mode = "hybrid",
+        vector: NDArray[np.float32] | None = None,
     ) -> list[Found]:
         """Passages that the asker may read, best first."""
         if vector is None and mode != "lexical":
@@ -86,7 +93,9 @@ class Asking:
     def answer(self, asker: Asker, question: str, *, at_ms: int | None = None, k: int = PASSAGES) -> Draft:
         """A cited extractive answer, or an abstention."""
         vector = self.vector(question)
-        found = self.search(asker, question, k=k, at_ms=at_ms, vector=vector, mode="hybrid" if vector is not None else "lexical")
+        found = self.search(
+            asker, question, k=k, at_ms=at_ms, vector=vector, mode="hybrid" if vector is not None else "lexical"
+        )
         embedder = self._base.embedder if vector is not None else None
         extracted = extract(
             question,
@@ -111,7 +120,10 @@ class Asking:
     def _standing(self, asker: Asker, content: str, at_ms: int | None) -> tuple[str, str]:
         """The document to cite: of those that hold the content and may be read, the one with the first path."""
         standing = self._base.index.standing(content, asker.readers, at_ms)
-        return min(((v.document, self._path(v.document, v.valid_from_ms)) for v in standing), key=lambda pair: (pair[1], pair[0]))
+        return min(
+            ((v.document, self._path(v.document, v.valid_from_ms)) for v in standing),
+            key=lambda pair: (pair[1], pair[0]),
+        )
 
     def _path(self, document: str, valid_from_ms: int) -> str:
         if (document, valid_from_ms) not in self._paths:

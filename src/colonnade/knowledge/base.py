@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A knowledge base as it runs: the shelf of contents, the live index, and which embedder's vectors the index holds.
 
-The rows are the truth; the index is derived and can be rebuilt from them at any time. Deciding what to read is `ingest`'s, deciding
+The rows are the truth; the index is derived and can be rebuilt from them at any time. Deciding what to read is
+`ingest`'s, deciding
 what to answer is `asking`'s.
 """
 
@@ -31,7 +32,8 @@ class Tools:
     """What a knowledge base works with.
 
     Attributes:
-        embedder: gives the embedder for a specification of the declaration (JSON text, "" = the default), or None without weights.
+        embedder: gives the embedder for a specification of the declaration (JSON text, "" = the default), or None
+            without weights.
         vectors: makes an empty vector engine for so many dimensions.
         folder: where derived index files lie, or None to keep them in memory only.
     """

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shelf of contents: text and chunks of each distinct file, sealed under the content's key; bytes in blobs, the rest in rows.
+"""The shelf of contents: text and chunks of each distinct file, sealed under the content's key; bytes in blobs, the
+rest in rows.
 
-A content is a subject of its own: it holds what one or several equal files hold, and its key goes when the last of them is erased
+A content is a subject of its own: it holds what one or several equal files hold, and its key goes when the last of them
+    is erased
 (docs/decisions/0002-contents.md).
 """
 

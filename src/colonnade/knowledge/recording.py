@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record an answer: its row (sealed under the asker's key and the key of every document given), its epoch, its decision, its entry."""
+"""Record an answer: its row (sealed under the asker's key and the key of every document given), its epoch, its
+decision, its entry.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from colonnade.core.answers import Answer, Asker, Citation
 from colonnade.core import entries
+from colonnade.core.answers import Answer, Asker, Citation
 from colonnade.core.canonical import canonical_json
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
@@ -112,7 +114,9 @@ class Recording:
         """Write an answer's row and entry."""
         ident = answer.ref.removeprefix("answer/")
         self._keys.create(tx, ident, self._journal.project)
-        sealed = json.dumps({"question": question, "answer": asdict(answer), "as_of_ms": as_of_ms}, ensure_ascii=False).encode()
+        sealed = json.dumps(
+            {"question": question, "answer": asdict(answer), "as_of_ms": as_of_ms}, ensure_ascii=False
+        ).encode()
         tx.run(
             "answer_add",
             id=ident,

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walk a source: which files there are, under which declared path, and which must not be opened. No file is opened here.
+"""Walk a source: which files there are, under which declared path, and which must not be opened. No file is opened
+here.
 
-A declared path is the source's path as declared, then the path within it, with `/`. Hidden files and folders are left out.
+A declared path is the source's path as declared, then the path within it, with `/`. Hidden files and folders are left
+out.
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ class FolderSource:
         try:
             entries = sorted(os.scandir(folder), key=lambda e: e.name)
         except PermissionError:
-            yield Seen(self.key, self._declared(within), str(folder), 0, 0, 0, "permission", "the folder may not be listed")
+            yield Seen(
+                self.key, self._declared(within), str(folder), 0, 0, 0, "permission", "the folder may not be listed"
+            )
             return
         for entry in entries:
             path = f"{within}{entry.name}"
@@ -96,12 +100,21 @@ class FolderSource:
         if self._taken(path) and not target.is_relative_to(base):
             about = entry.stat(follow_symlinks=False)
             yield Seen(
-                self.key, self._declared(path), entry.path, 0, about.st_mtime_ns, about.st_ino, "outside", "a link that leads out of the source"
+                self.key,
+                self._declared(path),
+                entry.path,
+                0,
+                about.st_mtime_ns,
+                about.st_ino,
+                "outside",
+                "a link that leads out of the source",
             )
 
     def _seen(self, path: str, about: os.stat_result, location: str) -> Seen:
         if not stat.S_ISREG(about.st_mode):
-            return Seen(self.key, path, location, 0, about.st_mtime_ns, about.st_ino, "unsupported", "not a regular file")
+            return Seen(
+                self.key, path, location, 0, about.st_mtime_ns, about.st_ino, "unsupported", "not a regular file"
+            )
         return Seen(self.key, path, location, about.st_size, about.st_mtime_ns, about.st_ino)
 
     def _declared(self, within: str) -> str:

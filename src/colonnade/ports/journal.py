@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every room needs to append to the log: fresh stamps and MACs, for the builders of `core.entries`. It decides nothing."""
+"""What every room needs to append to the log: fresh stamps and MACs, for the builders of `core.entries`. It decides
+nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A row lease: the right to be the one who runs a loop, with a token that fences whoever lost it. Expiry is by the store's clock."""
+"""A row lease: the right to be the one who runs a loop, with a token that fences whoever lost it. Expiry is by the
+store's clock.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class RowLease:
         return True
 
     def check(self, tx: Transaction) -> None:
-        """Within a transaction: raise `Lost` unless the token is still ours, so that nothing is written by a fenced holder."""
+        """Within a transaction: raise `Lost` unless the token is still ours, so that nothing is written by a fenced
+        holder.
+        """
         rows = tx.rows("lease_get", name=self._name)
         if not rows or rows[0]["token"] != self._token or rows[0]["holder"] != self._holder:
             self._token = 0

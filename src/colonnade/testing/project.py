@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A project in a folder of its own, driven through the real command line in real processes. For end-to-end tests and soaks."""
+"""A project in a folder of its own, driven through the real command line in real processes. For end-to-end tests and
+soaks.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,8 @@ class Project:
         if ready:
             waited = self.run("status", "--wait", str(ready), "--json", timeout=ready + 30)
             assert waited.code == 0, waited.out + waited.err
-        return self.status()
+        found: Mapping[str, Any] = self.status()
+        return found
 
     def down(self) -> None:
         """Stop the daemon; fine when none runs."""

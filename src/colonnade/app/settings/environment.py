@@ -24,7 +24,8 @@ class Places:
         folder: the declaration's folder; source paths are relative to it.
         declaration: the declaration itself (it may not exist yet).
         home: the state directory: `$COLONNADE_HOME`, default `.colonnade/` beside the declaration.
-        keys: signing and wrapping keys, outside the state directory: `$COLONNADE_KEYS`, default `$XDG_CONFIG_HOME/colonnade/keys`.
+        keys: signing and wrapping keys, outside the state directory: `$COLONNADE_KEYS`, default
+            `$XDG_CONFIG_HOME/colonnade/keys`.
     """
 
     folder: Path
@@ -66,6 +67,11 @@ class Places:
     def address(self) -> Path:
         """The daemon's URL."""
         return self.home / "daemon.url"
+
+    @property
+    def alarms(self) -> Path:
+        """What is wrong now, told by the running daemon."""
+        return self.home / "daemon.alarms"
 
     @property
     def token(self) -> Path:

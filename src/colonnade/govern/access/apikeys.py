@@ -63,7 +63,9 @@ class ApiKeys:
             expires_ms=expires_ms,
         )
         stamp = self._journal.stamp(actor)
-        tx.append(entries.key_created(stamp, self._journal.mac, key=key, person=principal, name=name, expires_ms=expires_ms))
+        tx.append(
+            entries.key_created(stamp, self._journal.mac, key=key, person=principal, name=name, expires_ms=expires_ms)
+        )
         return NewKey(key, secret)
 
     def revoke(self, tx: Transaction, key: str, *, actor: str) -> str:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ingestion loop of one knowledge base: take the lease, walk, plan, apply in small transactions, embed, say that it is ready.
+"""The ingestion loop of one knowledge base: take the lease, walk, plan, apply in small transactions, embed, say that it
+is ready.
 
-Killed at any point it goes on from the last transaction. Losing a hint never loses work: every step looks at the files themselves.
+Killed at any point it goes on from the last transaction. Losing a hint never loses work: every step looks at the files
+themselves.
 """
 
 from __future__ import annotations

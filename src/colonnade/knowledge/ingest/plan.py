@@ -43,7 +43,8 @@ class Plan:
 def plan_ingest(known: Mapping[str, Known], seen: Iterable[Seen], parser: Callable[[str], str]) -> Plan:
     """Files that are new or differ from when they were read, and files that are no longer there.
 
-    `parser` gives the parser's version for a suffix: when it changes, its files are read again. The same inputs give the same plan.
+    `parser` gives the parser's version for a suffix: when it changes, its files are read again. The same inputs give
+    the same plan.
     """
     read: list[Seen] = []
     present: set[str] = set()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ingestion run: begun, advanced, ended, with its entries. A run left over by a killed daemon is closed as `interrupted`."""
+"""An ingestion run: begun, advanced, ended, with its entries. A run left over by a killed daemon is closed as
+`interrupted`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write what a reading means: new document, changed, renamed, duplicate, unreadable, removed. Rows and leaves in one transaction."""
+"""Write what a reading means: new document, changed, renamed, duplicate, unreadable, removed. Rows and leaves in one
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ class Writer:
         gone: dict[str, Known],
         readers: dict[str, str],
     ) -> Ledgered:
-        """Write the readings. `gone` holds files no longer there: those whose content turns up again under a new path are renames, and
+        """Write the readings. `gone` holds files no longer there: those whose content turns up again under a new path
+        are renames, and
         are taken out of it."""
         done = Ledgered()
         for reading in readings:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What we ask of a key store: one key per subject, sealing and keyed MACs; a destroyed key makes both unreadable for ever."""
+"""What we ask of a key store: one key per subject, sealing and keyed MACs; a destroyed key makes both unreadable for
+ever.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from colonnade.ports.outside.state import Transaction
 
 
 class Keys(Protocol):
-    """Keys by subject id. A wrapped subject key lies in the state, written in the caller's transaction; what unwraps it lies outside."""
+    """Keys by subject id. A wrapped subject key lies in the state, written in the caller's transaction; what unwraps it
+    lies outside.
+    """
 
     def create(self, tx: Transaction, subject: str, project: str) -> None:
         """Make the subject's key (a no-op if there is one already)."""

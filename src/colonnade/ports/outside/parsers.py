@@ -28,7 +28,8 @@ class Parsers(Protocol):
     def parse(self, path: str, suffix: str) -> Parsed:
         """Text and structure of the file at `path` (opened read-only, not followed if a link).
 
-        `suffix` is the lower-case suffix of its declared name (".pdf"). Raises `Unreadable` with a code of UNREADABLE_CODES.
+        `suffix` is the lower-case suffix of its declared name (".pdf"). Raises `Unreadable` with a code of
+        UNREADABLE_CODES.
         """
         ...
 

@@ -24,6 +24,7 @@ from colonnade.ports.outside.clock import Clock
 from colonnade.ports.outside.state import Row, Transaction, Value
 
 MEMORY = ":memory:"
+VERSION = sqlite3.sqlite_version
 
 
 class SqliteTransaction:
@@ -124,7 +125,9 @@ class SqliteState:
 
     def _connect(self) -> sqlite3.Connection:
         if self._readonly:
-            connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                f"file:{self._path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
         else:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -183,15 +186,23 @@ def translated() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         if "full" in str(error) or "disk I/O" in str(error):
-            raise StorageFull("no space left where the state lies", hint="free some space; nothing acknowledged was lost") from error
+            raise StorageFull(
+                "no space left where the state lies", hint="free some space; nothing acknowledged was lost"
+            ) from error
         raise _named(error) from error
+    except UnicodeDecodeError as error:
+        raise Tampered("the state file is damaged: a text in it is no text", code="state_damaged") from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise Tampered(f"the state file is damaged: {error}", hint="restore it from a backup", code="state_damaged") from error
+        raise Tampered(
+            f"the state file is damaged: {error}", hint="restore it from a backup", code="state_damaged"
+        ) from error
 
 
 def _named(error: sqlite3.OperationalError) -> ColonnadeError:
     if "locked" in str(error) or "busy" in str(error):
-        return StateError("another process is writing the state", hint="one daemon per state directory", code="state_locked")
+        return StateError(
+            "another process is writing the state", hint="one daemon per state directory", code="state_locked"
+        )
     return StateError(f"the state store refused: {error}", hint="run `colonnade doctor`")

@@ -27,4 +27,8 @@ def statements() -> dict[str, str]:
 def migrations() -> list[str]:
     """SQL scripts in order; the schema's version is their number."""
     folder = resources.files(__package__) / "migrations"
-    return [entry.read_text("utf-8") for entry in sorted(folder.iterdir(), key=lambda e: e.name) if entry.name.endswith(".sql")]
+    return [
+        entry.read_text("utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda e: e.name)
+        if entry.name.endswith(".sql")
+    ]

@@ -302,7 +302,7 @@ SELECT id, chars, chunks FROM contents WHERE knowledge = :knowledge AND mac = :m
 
 -- name: content_get
 -- A content.
-SELECT id, knowledge, raw, text, encoding, title, chars, chunks, body FROM contents WHERE id = :id;
+SELECT id, knowledge, mac, raw, text, encoding, title, chars, chunks, body FROM contents WHERE id = :id;
 
 -- name: contents_after
 -- Contents in order, after one; for building an index.
