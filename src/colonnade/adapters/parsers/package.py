@@ -60,6 +60,7 @@ class Package:
         if total > _WHOLE_MIB << 20 or total > max(len(raw) * limits.zip_ratio, _FREE_RATIO_BYTES):
             raise Unreadable(f"It would unpack to {total} bytes from {len(raw)}.", code="bomb")
         self._members = {member.filename.lstrip("/"): member for member in members}
+        self._relations: dict[str, dict[str, tuple[str, str]]] = {}
         self._lower = {name.lower(): name for name in self._members}
 
     def names(self) -> list[str]:
@@ -85,6 +86,11 @@ class Package:
 
     def relations(self, name: str) -> dict[str, tuple[str, str]]:
         """What the part `name` refers to: id -> (kind, the name of the part), external targets left out."""
+        if name not in self._relations:
+            self._relations[name] = self._read_relations(name)
+        return self._relations[name]
+
+    def _read_relations(self, name: str) -> dict[str, tuple[str, str]]:
         folder, _, base = name.rpartition("/")
         root = self.xml(f"{folder}/_rels/{base}.rels" if folder else f"_rels/{base}.rels")
         found: dict[str, tuple[str, str]] = {}
