@@ -24,9 +24,25 @@ from colonnade.testing.project import Project, until
 def corpus(project: Project, files: int, seed: int = 5) -> None:
     """Seeded text files, some equal, two that cannot be read."""
     chance = random.Random(seed)
-    words = (
-        ["pump", "valve", "seal", "flange", "rotor", "casing", "bearing", "shaft", "inlet", "outlet", "pressure", "flow", "litre", "hour", "bar", "motor", "coil"]
-    )
+    words = [
+        "pump",
+        "valve",
+        "seal",
+        "flange",
+        "rotor",
+        "casing",
+        "bearing",
+        "shaft",
+        "inlet",
+        "outlet",
+        "pressure",
+        "flow",
+        "litre",
+        "hour",
+        "bar",
+        "motor",
+        "coil",
+    ]
     for number in range(files):
         body = "\n\n".join(" ".join(chance.choices(words, k=60)) + "." for _ in range(chance.randrange(1, 5)))
         project.write(f"docs/{number % 7}/{number:03}.md", f"# Sheet {number}\n\n{body}\n")
@@ -83,7 +99,7 @@ def test_killed_at_random_moments_it_ends_where_an_undisturbed_run_ends(tmp_path
 def test_two_ups_at_once_make_one_daemon(project: Project) -> None:
     corpus(project, 3)
     both = [project.start("up", "--detach", "--port", "0", "--json") for _ in range(2)]
-    outcomes = [process.communicate(timeout=60) + (process.returncode,) for process in both]
+    outcomes = [(*process.communicate(timeout=60), process.returncode) for process in both]
     assert [code for _, _, code in outcomes] == [0, 0], outcomes
     assert project.run("status", "--wait", "60").code == 0
     running = [p for p in psutil.process_iter(["cmdline"]) if str(project.folder) in " ".join(p.info["cmdline"] or [])]

@@ -69,11 +69,8 @@ def _run(places: object, args: argparse.Namespace) -> int:
         emit({"schema": "colonnade.run/1", "ref": f"run/{row['id']}", **row})
         return 0
     counts = ", ".join(f"{count:,} {what}" for what, count in row["counts"].items()) or "nothing to do"
-    print(
-        f"run/{row['id']}  {row['kind']}  {row['state']}  ({row['why']})
-"
-        f"  {counts}; {row['done']:,} of {row['total']:,}"
-    )
+    print(f"run/{row['id']}  {row['kind']}  {row['state']}  ({row['why']})")
+    print(f"  {counts}; {row['done']:,} of {row['total']:,}")
     if row["error"]:
         print(f"  {row['error']}")
     return 0

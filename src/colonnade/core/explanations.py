@@ -19,7 +19,7 @@ _NEXT = {
     "corrupt": "Open it in its own program and save it anew.",
     "encrypted": "Save a copy without a password.",
     "no_text": "Run a text recogniser over it first; Colonnade has none in this release.",
-    "unsupported": "Convert it to one of the formats in docs/reference/formats.md, or leave it out with `exclude:`.",
+    "unsupported": ("Convert it to one of the formats in docs/reference/formats.md, or leave it out with `exclude:`."),
     "outside": "Declare the folder that the link leads to as a source of its own.",
     "permission": "Let the daemon's user read it.",
     "erased": "Delete the file; it is never read again.",
@@ -31,7 +31,10 @@ EXPLANATIONS: Mapping[str, str] = {
     "error": "Something failed that has no code of its own. The message says what.",
     "usage": "A command was used wrongly. `colonnade COMMAND --help` shows how it is used.",
     "unknown_command": "There is no such command. `colonnade --help` lists them.",
-    "declaration_invalid": "colonnade.yaml is wrong at the line that the message names. `colonnade plan` checks it without changing anything.",
+    "declaration_invalid": (
+        "colonnade.yaml is wrong at the line that the message names. `colonnade plan` checks it "
+        "without changing anything."
+    ),
     "not_found": "It does not exist, or you may not read it: the two answer alike.",
     "unknown_person": "Nobody of that name is declared or has a key. Name them in a group under `access:`.",
     "exists": "It is there already and is not overwritten.",
@@ -43,18 +46,26 @@ EXPLANATIONS: Mapping[str, str] = {
     "daemon_stuck": "The daemon holds its lock but does not listen. `colonnade logs` says what it is doing.",
     "port_taken": "Another program listens on that port. Choose another: `gateway.port`, or `up --port`.",
     "unavailable": "Something that is needed did not answer.",
-    "upstream_down": "The language model or embedding endpoint did not answer, or answered nonsense. Answers fall back to quotes.",
+    "upstream_down": (
+        "The language model or embedding endpoint did not answer, or answered nonsense. Answers fall back to quotes."
+    ),
     "missing_extra": "An optional package is not installed. The message names the command that installs it.",
     "state": "The state store could not do it. `colonnade doctor` looks further.",
     "state_missing": "Nothing was ever up here. `colonnade up` begins.",
     "state_locked": "Another process writes the state. One daemon per state directory.",
     "state_newer": "The state was written by a newer release. Use that release.",
     "state_damaged": "The state file is damaged. Restore it from a backup; `colonnade verify` says what is wrong.",
-    "storage_full": "No space is left where the state lies. Free some; nothing acknowledged was lost, and ingestion goes on by itself.",
+    "storage_full": (
+        "No space is left where the state lies. Free some; nothing acknowledged was lost, and "
+        "ingestion goes on by itself."
+    ),
     "lost": "A lease or a compare-and-set went to somebody else, who goes on.",
     "unreadable": "A source file cannot be read; its own code says why.",
     "tampered": "The ledger or the state is not what was signed. `colonnade verify` says what and where.",
-    "keys_missing": "The keys of this log are not there. Set COLONNADE_KEYS to the folder that holds them, or restore them from a backup.",
+    "keys_missing": (
+        "The keys of this log are not there. Set COLONNADE_KEYS to the folder that holds them, or "
+        "restore them from a backup."
+    ),
     "keys_exposed": "Others may read the keys. Make the folder 0700 and the files 0600.",
     "keys_damaged": "A key file is damaged. Restore it from a backup.",
     "internal": "An error of ours. The log has where; please report it.",

@@ -131,7 +131,8 @@ class IngestLoop:
                         )
 
     def _apply(self, plan: Plan, run: IngestRun) -> None:
-        assert self._known is not None and self._writer is not None
+        assert self._known is not None
+        assert self._writer is not None
         gone = {file.path: file for file in plan.gone}
         readers = {source.key: source.readers for source in self.sources}
         if plan:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read one file: its bytes, whether they are known, else its text and chunks. Nothing is written here but sealed blobs."""
+"""Read one file: its bytes, whether they are known, else its text and chunks. Nothing is written here but sealed blobs.
+"""
 
 from __future__ import annotations
 

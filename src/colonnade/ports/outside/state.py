@@ -44,7 +44,8 @@ class State(Protocol):
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """A write transaction of milliseconds; rolled back when the block raises. Raises `StorageFull`, `StateError`."""
+        """A write transaction of milliseconds; rolled back when the block raises. Raises `StorageFull`, `StateError`.
+        """
         ...
 
     def now_ms(self) -> int:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `state` port on sqlite. Writes go through one connection, one at a time; each reading thread has a connection of its own.
+"""The `state` port on sqlite. Writes go through one connection, one at a time; each reading thread has a connection of
+its own.
 
 Only SQL plumbing is here: what a statement means stands in `statements.sql`.
 """
