@@ -68,5 +68,9 @@ EXPLANATIONS: Mapping[str, str] = {
     ),
     "keys_exposed": "Others may read the keys. Make the folder 0700 and the files 0600.",
     "keys_damaged": "A key file is damaged. Restore it from a backup.",
+    "sealed_tampered": "A sealed value does not open: it was changed, or belongs elsewhere. Restore it from a backup.",
+    "blob_tampered": "A stored file holds other bytes than its name says. Restore it from a backup.",
+    "signature": "A checkpoint or seal is not signed by the log's key. `colonnade verify` says which.",
+    "seal_open": "The state file was not closed before it was to be sealed. Start and stop the house once.",
     "internal": "An error of ours. The log has where; please report it.",
 }
