@@ -115,7 +115,7 @@ def write_result(
             "python": platform.python_version(),
         },
         "versions": versions(packages),
-        "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "argv": [Path(word).name if word.startswith("/") else word for word in sys.argv],
         "rows": [dict(row) for row in rows],
     }
     path = (out or RESULTS) / f"{name}.json"

@@ -64,6 +64,7 @@ def test_each_environment_variable_of_ours_is_documented() -> None:
 
 MAY_READ_THE_ENVIRONMENT = {
     "adapters/models/endpoint.py": "looks up the variable that `key_env` names, when it is used",
+    "testing/project.py": "starts the real command line with an environment of its own",
     "adapters/parsers/pool.py": "hands its child the few variables that a child needs",
 }
 
