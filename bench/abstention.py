@@ -36,7 +36,7 @@ from squad import (
 
 FLOORS = {"topic_auc": 0.97, "topic_rejected": 0.88}
 GOALS = {"topic_auc": 0.985, "topic_rejected": 0.93, "foreign_within_points": 1.0, "twisted_auc": 0.70}
-SPLITS = 10
+SPLITS = 6
 
 
 def scores(held: Engine, questions: Sequence[str], embedder: Remembering | None) -> np.ndarray[Any, Any]:
@@ -94,7 +94,9 @@ def twisted_scores(
         asked = read(question.question, held.idf(question.question))
         embed = embedder.embed if embedder is not None else None
         ordered = order_pieces(asked, pieces(passages), passages, vector, embed)
-        found.append(twisted.score(doubt_signs(asked, ordered, passages), dense=embedder is not None))
+        # by words alone a question may find nothing at all: then there is no answer to doubt
+        signs = doubt_signs(asked, ordered, passages) if ordered else None
+        found.append(twisted.score(signs, dense=embedder is not None) if signs is not None else 0.0)
     return np.array(found)
 
 
@@ -105,17 +107,21 @@ def twisted_questions(data: Squad, embedder: Remembering | None) -> list[dict[st
     held = engine(data, everything, embedder)
     end = "" if embedder is not None else "_lexical"
     refuse, note = getattr(PRIOR, f"unsupported{end}"), getattr(PRIOR, f"doubt{end}")
+    asked = [q for q in data.questions if q.article not in train or int(q.id[:8], 16) % 3 == 0]
+    labels = np.array([not q.answers for q in asked])
+    unseen = np.array([q.article not in train for q in asked])
     rows = []
     for given in (True, False):
-        for name, articles in (("held out 4", [a for a in everything if a not in train]), ("all 16", everything)):
-            good = twisted_scores(data, held, asked_of(data, articles), embedder, given=given)
-            bad = twisted_scores(data, held, asked_of(data, articles, answerable=False), embedder, given=given)
+        found = twisted_scores(data, held, asked, embedder, given=given)
+        for name, kept in (("held out 4", unseen), ("the 12 fitted on, every third question", ~unseen)):
+            good, bad = found[kept & ~labels], found[kept & labels]
             rows.append(
                 {
                     "what": "twisted",
                     "with": "vectors" if embedder is not None else "words",
                     "articles": name,
                     "paragraph": "given" if given else "retrieved among all",
+                    "questions": int(kept.sum()),
                     "auc": auc(bad, good),
                     "good_refused": float((good > refuse).mean()),
                     "twisted_refused": float((bad > refuse).mean()),
@@ -166,8 +172,7 @@ def main() -> None:
         rows.append(topic_absent(data, by))
         rows += twisted_questions(data, by)
         rows += foreign(by)
-        for row in rows:
-            print(row, flush=True)
+        print(*rows, sep="\n", flush=True)
     write_result(
         "abstention",
         asked="topic not in the sources: AUC, rejected at 5 % false abstentions, the promised 5 % on a foreign corpus; "

@@ -5,6 +5,7 @@ measuring.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ class Remembering:
         self._read = 0
         if self._file and Path(self._file).is_file():
             with np.load(self._file) as stored:
-                self._known = dict(zip(stored["texts"].tolist(), stored["vectors"], strict=True))
+                texts = json.loads(stored["texts"].tobytes())
+                self._known = dict(zip(texts, stored["vectors"], strict=True))
             self._read = len(self._known)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -54,7 +56,9 @@ class Remembering:
     def close(self) -> None:
         """Write the file, when there is something new."""
         if self._file and len(self._known) > self._read:
-            np.savez(self._file, texts=np.array(list(self._known)), vectors=np.array(list(self._known.values())))
+            texts = np.frombuffer(json.dumps(list(self._known)).encode(), np.uint8)
+            np.savez(self._file, texts=texts, vectors=np.array(list(self._known.values()), np.float32))
+            self._read = len(self._known)
 
 
 def load() -> Squad:

@@ -56,7 +56,7 @@ def extract(
     signals |= {"topic": score, "topic_threshold": least}
     if not cut or not asked.terms or score < least:
         return _abstained(Reason("topic", ABSENT, score, least), signals, 0.0)
-    ordered = _ordered(asked, cut, passages, question_vector, embed)
+    ordered = order_pieces(asked, cut, passages, question_vector, embed)
     doubt = _doubt(asked, ordered, passages, dense)
     most = calibration.unsupported if dense else calibration.unsupported_lexical
     noted = calibration.doubt if dense else calibration.doubt_lexical
@@ -84,7 +84,7 @@ def _abstained(reason: Reason, signals: dict[str, float], confidence: float) -> 
     return Extract("abstained", reason.message, reason=reason, signals=signals, confidence=confidence)
 
 
-def _ordered(
+def order_pieces(
     asked: Asked,
     cut: Sequence[Piece],
     passages: Sequence[Passage],

@@ -26,9 +26,10 @@ class Piece:
         source: where it stands.
         terms: its search terms in order; for a row with those of its header.
         present: the same as a set.
-        around: terms of what is needed to understand it: the sentence before, the passage's context.
+        around: terms of what is needed to understand it: the sentence and the heading before, the context.
         row: whether it is a row of a table.
         opening: whether it begins with a word that points back ("It", "These").
+        heading: whether it looks like a heading, which says nothing itself.
     """
 
     source: Source
@@ -37,30 +38,83 @@ class Piece:
     around: frozenset[str]
     row: bool
     opening: bool
+    heading: bool
 
 
+_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]?|[A-Z][.)])\s+")
+_OPEN_END = re.compile(r"[\w)\]'’]$")
+_SAYS = re.compile(r"\d|:|^[-*+•]\s")
 _POINTS_BACK = re.compile(r"(?:It|This|These|They|He|She|Such|Its|Their|His|Her|That|Those)\b")
 
 
 def pieces(passages: Sequence[Passage]) -> list[Piece]:
-    """Every piece of the passages, in their order. A markdown table's rule line is no piece."""
+    """Every piece of the passages, in their order. A table's header and rule lines are no pieces."""
     found: list[Piece] = []
     for number, passage in enumerate(passages):
-        context = frozenset(terms(passage.context))
         delimiter = table_delimiter(passage.text)
-        header = frozenset(terms(" ".join(passage.header))) or (context if delimiter else frozenset())
-        before: frozenset[str] = frozenset()
-        for start, end in _spans(passage.text, delimiter):
-            text = passage.text[start:end]
-            words = tuple(terms(text))
-            source = Source(number, passage.start + start, passage.start + end, text)
-            present = frozenset(words) | (header if delimiter else frozenset())
-            points_back = not delimiter and _POINTS_BACK.match(text) is not None
-            found.append(Piece(source, words, present, before | context, bool(delimiter), points_back))
-            if delimiter and not header:
-                header = frozenset(words)
-            before = frozenset(words)
+        found += _rows(number, passage) if delimiter else _sentences(number, passage)
     return found
+
+
+def _rows(number: int, passage: Passage) -> list[Piece]:
+    context = frozenset(terms(passage.context))
+    header = context | frozenset(terms(" ".join(passage.header)))
+    spans = _row_spans(passage.text)
+    if _opens_with_header(passage.text, spans):
+        header |= frozenset(terms(passage.text[slice(*spans[0])]))
+        spans = spans[1:]
+    found = []
+    for start, end in spans:
+        text = passage.text[start:end]
+        words = tuple(terms(text))
+        source = Source(number, passage.start + start, passage.start + end, text)
+        found.append(Piece(source, words, frozenset(words) | header, header, row=True, opening=False, heading=False))
+    return found
+
+
+def _sentences(number: int, passage: Passage) -> list[Piece]:
+    context = frozenset(terms(passage.context))
+    before: frozenset[str] = frozenset()
+    above: frozenset[str] = frozenset()
+    found = []
+    for start, end in sentences(passage.text, 0, len(passage.text)):
+        text = passage.text[start:end]
+        words = tuple(terms(text))
+        present = frozenset(words)
+        heading = is_heading(passage.text, start, end)
+        source = Source(number, passage.start + start, passage.start + end, text)
+        opening = _POINTS_BACK.match(text) is not None
+        found.append(
+            Piece(source, words, present, before | above | context, row=False, opening=opening, heading=heading)
+        )
+        if heading:
+            above, before = present, frozenset()
+        else:
+            before = present
+    return found
+
+
+def is_heading(text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` looks like a heading: marked as one, or a short line of its own that ends openly.
+
+    A line with a number (but for its own numbering), a colon or a bullet says something and is no heading.
+    """
+    line = text[start:end]
+    if line.startswith("#"):
+        return True
+    alone = (start == 0 or text[start - 1] in "\r\n") and end < len(text) and text[end] in "\r\n"
+    bare = _NUMBERING.sub("", line)
+    return alone and len(bare.split()) <= 8 and _OPEN_END.search(bare) is not None and _SAYS.search(bare) is None
+
+
+def _opens_with_header(text: str, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether the first row names the columns: a rule follows it, or it alone has no digit."""
+    if len(spans) < 2:
+        return False
+    if _RULE.fullmatch(text[spans[0][1] : spans[1][0]].strip() or "x"):
+        return True
+    digits = [any(c.isdigit() for c in text[a:b]) for a, b in spans]
+    return not digits[0] and sum(digits) > 0.6 * len(digits) - 1
 
 
 def table_delimiter(text: str) -> str:
@@ -87,9 +141,7 @@ def _looks_like_cells(lines: Sequence[str], delimiter: str) -> bool:
     return sum(len(cell) for cell in cells) / len(cells) < 30 and not any(line.rstrip().endswith(".") for line in lines)
 
 
-def _spans(text: str, delimiter: str) -> list[tuple[int, int]]:
-    if not delimiter:
-        return sentences(text, 0, len(text))
+def _row_spans(text: str) -> list[tuple[int, int]]:
     spans = []
     for match in _LINE.finditer(text):
         line = match.group()

@@ -19,12 +19,12 @@ from colonnade.knowledge.index.words import terms
 DEPTH = 5
 
 
-def signals(asked: Asked, passages: Sequence[Passage], pieces: Sequence[Piece]) -> dict[str, float]:
+def signals(asked: Asked, passages: Sequence[Passage], cut: Sequence[Piece]) -> dict[str, float]:
     """The raw signals; all 0.0 when nothing was found."""
     near = passages[:DEPTH]
     words = [frozenset(terms(f"{p.context}\n{p.text}")) for p in near]
     whole = [asked.coverage(present) for present in words]
-    sentence = max((asked.coverage(p.present) for p in pieces if p.source.passage < DEPTH), default=0.0)
+    sentence = max((asked.coverage(p.present) for p in cut if p.source.passage < DEPTH), default=0.0)
     weight = asked.total or 1.0
     return {
         "cosine": max((p.dense for p in near), default=0.0),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -224,14 +225,12 @@ def failure(question: OwnQuestion, reply: Reply) -> str:
 
 
 def _holds(quotes: Sequence[str], answers: Sequence[str]) -> bool:
-    """Whether one quote contains one of the answers, as whole words after SQuAD's normalisation.
-
-    What the normalisation leaves nothing of (a sign, an article) is looked for to the letter.
-    """
+    """Whether one quote contains one of the answers as whole words, to the letter or after SQuAD's normalisation."""
     padded = [f" {normalised(quote)} " for quote in quotes]
     for answer in answers:
         whole = normalised(answer)
-        if any(f" {whole} " in quote for quote in padded) if whole else any(answer in quote for quote in quotes):
+        alone = re.compile(rf"(?<!\w){re.escape(answer)}(?!\w|\.\d|,\d{{3}}(?!\d))", re.IGNORECASE)
+        if (whole and any(f" {whole} " in quote for quote in padded)) or any(alone.search(quote) for quote in quotes):
             return True
     return False
 
