@@ -141,6 +141,16 @@ def test_a_word_longer_than_a_chunk_and_text_without_spaces_are_cut() -> None:
         assert_sound(parsed, chunk(parsed))
 
 
+def test_a_megabyte_in_one_word_or_under_endless_headings_is_cut_in_linear_work() -> None:
+    blob = "QUJD" * 250_000
+    chunks = chunk(Parsed(blob, "utf-8", ()))
+    assert sum(c.end - c.start for c in chunks) == len(blob)
+    header = tuple(f"column {i}" for i in range(20_000))
+    row = Block(BlockKind.TABLE_ROW, 0, 5, ("word " * 5_000,) * 3, header=header)
+    (only,) = chunk(Parsed("1 | 2", None, (row,), "word " * 5_000))
+    assert pieces(only.context) <= MOST
+
+
 def test_the_path_and_page_of_a_chunk_are_those_of_its_first_block() -> None:
     text = "alpha beta"
     block = Block(BlockKind.PARAGRAPH, 0, 10, ("A", "B"), page=7, part="notes")

@@ -137,3 +137,21 @@ def test_code_is_cut_before_top_level_lines() -> None:
 
 def test_an_empty_text_file_is_read_and_holds_nothing() -> None:
     assert parse_raw(b"", ".txt", LIMITS) == Parsed("", "utf-8", ())
+
+
+@pytest.mark.parametrize("suffix", [".md", ".txt", ".py", ".csv"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# " + " " * 400_000 + "x",
+        "\n" * 400_000 + " x",
+        "|" + " " * 400_000 + "-|x",
+        '"' * 400_001,
+        "[" * 400_000,
+        "- " * 200_000,
+    ],
+    ids=["spaces", "newlines", "rule", "quotes", "brackets", "bullets"],
+)
+def test_text_made_to_be_slow_is_cut_in_linear_work(suffix: str, line: str) -> None:
+    text = f"a|b\n{line}\n{line}"
+    assert parse_raw(text.encode(), suffix, LIMITS).text == text

@@ -31,7 +31,8 @@ _MOST_CONTEXT = 56
 _PIECE = re.compile(r"[^\W\d_]{1,7}|\d{1,3}|[^\w\s]|_")
 _WIDE = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _LINE_END = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
-_WORD_END = re.compile(r"\S+\s*")
+_WORD = re.compile(r"\S+")
+_LONGEST_PIECE = 7
 
 
 def pieces(text: str) -> int:
@@ -137,22 +138,33 @@ def _cut(text: str, start: int, end: int, kind: BlockKind, room: int) -> Iterato
 
 def _cut_words(text: str, start: int, end: int, room: int) -> Iterator[tuple[int, int]]:
     begin, stop, size = start, start, 0
-    for match in _WORD_END.finditer(text, start, end):
-        word = match.group().rstrip()
-        more = pieces(word)
+    for match in _WORD.finditer(text, start, end):
+        at, word_end = match.span()
+        more = pieces(match.group()) if word_end - at <= _LONGEST_PIECE * room else room + 1
         if size and size + more > room:
             yield begin, stop
-            begin, size = match.start(), 0
+            begin, size = at, 0
         while more > room:
-            width = max(len(word) * room // (more * 2), 1)
-            yield begin, begin + width
-            begin += width
-            word = text[begin : match.start() + len(match.group().rstrip())]
-            more = pieces(word)
+            cut = _fit(text, begin, word_end, room)
+            yield begin, cut
+            begin = cut
+            more = pieces(text[begin:word_end]) if word_end - begin <= _LONGEST_PIECE * room else room + 1
         size += more
-        stop = match.start() + len(match.group().rstrip())
+        stop = word_end
     if stop > begin:
         yield begin, stop
+
+
+def _fit(text: str, begin: int, end: int, room: int) -> int:
+    """The furthest end so that the span from `begin` has at most `room` pieces; at least one character."""
+    low, high = begin + 1, min(end, begin + _LONGEST_PIECE * room)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if pieces(text[begin:middle]) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _sections(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
@@ -243,7 +255,7 @@ def _shortened(text: str, most: int) -> str:
     """The text without its middle words, so that both the title and the nearest heading stay."""
     if pieces(text) <= most:
         return text
-    words = text.split(" ")
+    words = text[:2000].split(" ")
     while len(words) > 2 and pieces(" ".join(words)) > most:
         del words[len(words) // 2]
     short = " ".join(words)

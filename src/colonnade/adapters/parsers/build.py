@@ -15,6 +15,9 @@ from colonnade.core.documents import Block, BlockKind, Parsed
 from colonnade.core.errors import Unreadable
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufeff\ufffe\uffff]")
+MOST_HEADER_CELLS = 24
+"""Of a table's header so many cells are repeated beside each row."""
+
 _TIGHT = {(BlockKind.LIST_ITEM, BlockKind.LIST_ITEM), (BlockKind.TABLE_ROW, BlockKind.TABLE_ROW)}
 
 
@@ -77,7 +80,7 @@ class TextBuilder:
         if not cleaned:
             return
         at_header = _header_row(cleaned) if has_header is None else 0 if has_header else -1
-        header = tuple(cell[:80] for cell in cleaned[at_header]) if at_header >= 0 else ()
+        header = tuple(cell[:80] for cell in cleaned[at_header][:MOST_HEADER_CELLS]) if at_header >= 0 else ()
         for at, row in enumerate(cleaned):
             named = header if at > at_header else ()
             self._append(BlockKind.TABLE_ROW, " | ".join(row).strip(), header=named, first=at == 0)
@@ -95,6 +98,17 @@ class TextBuilder:
             replace(b, start=b.start + shift, end=b.end + shift, part=f"{part}/{b.part}" if b.part else part)
             for b in parsed.blocks
         )
+
+    def best_title(self, stored: str, heading: str) -> str:
+        """The title kept in a file's properties, when its beginning says the same words; else its first heading.
+
+        Properties are often those of another document that was written over.
+        """
+        words = re.findall(r"\w+", stored.lower())
+        beginning = set(re.findall(r"\w+", "".join(self._pieces[:200])[:5000].lower()))
+        if words and sum(word in beginning for word in words) * 10 >= len(words) * 6:
+            return stored
+        return heading or (stored if _is_title(stored) else "")
 
     def result(self, title: str = "") -> Parsed:
         """The text so far; raises `Unreadable` with code `no_text` when there is none."""
@@ -124,6 +138,14 @@ class TextBuilder:
         if self._size > self._limit:
             raise Unreadable(f"Its text is longer than {self._limit >> 20} Mi characters.", code="bomb")
         self._pieces.append(piece)
+
+
+def _is_title(stored: str) -> bool:
+    """Whether a stored title is one, and not what a program writes when nobody named the document."""
+    low = stored.strip().lower()
+    generic = low.startswith(("microsoft ", "untitled", "powerpoint ", "unknown", "slide ", "document"))
+    named = low.endswith((".doc", ".docx", ".pdf", ".tex", ".dvi", ".indd", ".qxd", ".ppt", ".pptx", ".xls", ".xlsx"))
+    return not generic and not named and sum(c.isalpha() for c in stored) >= 3
 
 
 def clean(text: str) -> str:

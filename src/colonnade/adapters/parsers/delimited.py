@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 
-from colonnade.adapters.parsers.build import looks_like_header
+from colonnade.adapters.parsers.build import MOST_HEADER_CELLS, looks_like_header
 from colonnade.core.documents import Block, BlockKind, Parsed
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
@@ -25,7 +25,7 @@ def parse_delimited(text: str, encoding: str) -> Parsed:
     rows = [_cells(text[a:b], delimiter) for a, b in spans[:20]]
     header: tuple[str, ...] = ()
     if rows and looks_like_header(rows):
-        header = tuple(cell.strip()[:80] for cell in rows[0])
+        header = tuple(cell.strip()[:80] for cell in rows[0][:MOST_HEADER_CELLS])
     blocks = [
         Block(BlockKind.TABLE_ROW, start, end, header=header if at else ()) for at, (start, end) in enumerate(spans)
     ]

@@ -37,7 +37,7 @@ def parse_docx(raw: bytes, limits: ParseLimits) -> Parsed:
     reader = _Reader(builder, package, main)
     reader.blocks(body)
     reader.extras()
-    return builder.result(_title(package) or reader.title)
+    return builder.result(builder.best_title(_title(package), reader.title))
 
 
 def _title(package: Package) -> str:

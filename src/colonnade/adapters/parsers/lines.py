@@ -14,8 +14,6 @@ _PARAGRAPH_GAP = re.compile(r"(?:\r\n|\n|\r)[ \t\f\v]*(?:\r\n|\n|\r)\s*")
 _UNDERLINE = re.compile(r"\A([^\r\n]{1,120})(?:\r\n|\n|\r)([=\-~^\"*#])\2{2,}[ \t]*(?=\r|\n|\Z)")
 _OVERLINE = re.compile(r"\A([=*#])\1{2,}[ \t]*(?:\r\n|\n|\r)([^\r\n]{1,120})(?:\r\n|\n|\r)\1{3,}[ \t]*(?=\r|\n|\Z)")
 _LEVELS = {"=": 1, "#": 1, "*": 1, "-": 2, "~": 3, "^": 3, '"': 4}
-_CODE_GAP = re.compile(r"(?:\r\n|\n|\r)(?:[ \t\f]*(?:\r\n|\n|\r))+(?=[^\s})\]])")
-_LONG_CODE = 4000
 
 
 def split_gaps(text: str, gap: re.Pattern[str], start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
@@ -59,7 +57,16 @@ def parse_plain(text: str, encoding: str) -> Parsed:
 
 def parse_code(text: str, encoding: str) -> Parsed:
     """Top-level pieces of a program: cut at blank lines before a line that is not indented and closes nothing."""
-    blocks = [Block(BlockKind.CODE, start, end) for start, end in split_gaps(text, _CODE_GAP)]
+    blocks = []
+    start = 0
+    for gap in _PARAGRAPH_GAP.finditer(text):
+        after = gap.end()
+        at_margin = after < len(text) and text[after - 1] in "\r\n" and text[after] not in "})]"
+        if at_margin and text[start : gap.start()].strip():
+            blocks.append(Block(BlockKind.CODE, start, gap.start()))
+            start = after
+    if text[start:].strip():
+        blocks.append(Block(BlockKind.CODE, start, len(text)))
     return Parsed(text, encoding, tuple(blocks))
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from colonnade.adapters.parsers.build import MOST_HEADER_CELLS
 from colonnade.core.documents import Block, BlockKind, Parsed
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*[\r\n]*\Z")
+_ATX = re.compile(r" {0,3}(#{1,6})(?=[ \t\r\n]|\Z)")
 _FENCE = re.compile(r"[ \t]*(?:>[ \t]*)?(`{3,}|~{3,})")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|\Z)")
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*[\r\n]*\Z")
-_RULE = re.compile(r"[ \t]*[|:]?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)*[\r\n]*\Z")
+_RULE_CELL = re.compile(r":?-+:?|")
 _INLINE = re.compile(r"!?\[([^\]\n]{0,400})\]\([^)\n]{0,2000}\)|[*`]+|(?<!\w)_{1,2}|_{1,2}(?!\w)|<[^>\n]{1,200}>")
 _TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 
@@ -36,7 +37,13 @@ def _plain(words: str) -> str:
 
 
 def _cells(line: str) -> tuple[str, ...]:
-    return tuple(_plain(cell)[:80] for cell in line.strip().strip("|").split("|"))
+    cells = line[:4000].strip().strip("|").split("|")
+    return tuple(_plain(cell)[:80] for cell in cells[:MOST_HEADER_CELLS])
+
+
+def _is_rule(line: str) -> bool:
+    """Whether the line is the rule under a table's header."""
+    return "-" in line and all(_RULE_CELL.fullmatch(cell.strip()) for cell in line.split("|"))
 
 
 @dataclass
@@ -83,7 +90,7 @@ class _Reader:
             if self._kind is not BlockKind.LIST_ITEM:
                 self.flush()
         elif heading := _ATX.match(line):
-            self._heading(start, end, len(heading.group(1)), heading.group(2) or "")
+            self._heading(start, end, len(heading.group(1)), line[heading.end() :].strip().rstrip("#"))
         elif self._kind is BlockKind.PARAGRAPH and (under := _SETEXT.match(line)) and self._one_line():
             words, begin = self.text[self._start : self._end], self._start
             self._kind = None
@@ -111,7 +118,7 @@ class _Reader:
                 self._begin(BlockKind.TABLE_ROW, start, end)
                 return True
             self.flush()
-        elif self._kind is BlockKind.PARAGRAPH and "|" in line and _RULE.match(line):
+        elif self._kind is BlockKind.PARAGRAPH and "|" in line and _is_rule(line):
             last = self._last_line()
             row = self.text[last : self._end]
             if "|" in row:
@@ -135,7 +142,7 @@ class _Reader:
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
         self.blocks.append(Block(BlockKind.HEADING, start, end, tuple(h for _, h in self._path), level=level))
-        name = _plain(words)[:200]
+        name = _plain(words[:1000])[:200]
         if name:
             self._path.append((level, name))
             self.first_title = self.first_title or (name if level == 1 else "")

@@ -33,7 +33,7 @@ def parse_opendocument(raw: bytes, limits: ParseLimits) -> Parsed:
     walk.children(body, 0)
     meta = package.xml("meta.xml")
     title = next((e.text or "" for e in (meta.iter() if meta is not None else ()) if local(e) == "title"), "")
-    return builder.result(title or walk.title)
+    return builder.result(builder.best_title(title, walk.title))
 
 
 class _Walk:

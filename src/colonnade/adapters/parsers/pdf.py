@@ -41,17 +41,7 @@ def parse_pdf(raw: bytes, limits: ParseLimits) -> Parsed:
         document.close()
     builder = TextBuilder(limit)
     first_heading = add_pages(builder, pages)
-    return builder.result(_usable_title(title) or first_heading)
-
-
-def _usable_title(title: str) -> str:
-    """The metadata's title, unless it is what a word processor writes when nobody named the document."""
-    low = title.strip().lower()
-    if low.startswith(("microsoft ", "untitled", "powerpoint ", "unknown", "slide ")):
-        return ""
-    if low.endswith((".doc", ".docx", ".pdf", ".tex", ".dvi", ".indd", ".qxd", ".ppt", ".pptx", ".xls", ".xlsx")):
-        return ""
-    return title if sum(c.isalpha() for c in title) >= 3 else ""
+    return builder.result(builder.best_title(title, first_heading))
 
 
 def _page_lines(document: object, index: int) -> list[Line]:

@@ -38,7 +38,7 @@ class Line:
 def add_pages(builder: TextBuilder, pages: Sequence[Sequence[Line]]) -> str:
     """Append all pages; returns the first of the largest headings, or ""."""
     repeated = _furniture(pages)
-    kept = [[line for line in page if _key(line) not in repeated] for page in pages]
+    kept = [[line for line in page if _key(line) not in repeated] or page for page in pages]
     body, sizes = _sizes(kept)
     title = ""
     largest = 0.0
