@@ -99,6 +99,14 @@ def test_links_folders_devices_and_pipes_are_not_opened(parsers: BoundedParsers,
         parsers.parse(str(tmp_path / "gone.pdf"), ".pdf")
 
 
+def test_a_relative_path_means_the_same_file_to_the_child(
+    parsers: BoundedParsers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.html").write_text("<p>near</p>")
+    assert parsers.parse("a.html", ".html").text == "near"
+
+
 def test_a_child_sees_no_secret_of_the_environment(
     parsers: BoundedParsers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
