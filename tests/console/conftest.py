@@ -19,8 +19,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
-from colonnade.gateway.app import make_app
-from colonnade.gateway.console.routes import make_console
+from colonnade.gateway.console.mount import make_gateway
 from colonnade.testing import backend_documents as data
 from tests.console.console_house import House
 
@@ -38,9 +37,7 @@ OpenPage = Callable[..., Page]
 @contextmanager
 def serving(house: House) -> Iterator[str]:
     """The house's gateway and console on a free port of this machine: its address."""
-    config = uvicorn.Config(
-        make_app(house, make_console(house)), port=0, log_level="error", timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(make_gateway(house), port=0, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

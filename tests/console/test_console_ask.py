@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import shlex
 
-from tests.console.conftest import OpenPage, ask
-from tests.console.console_house import HANDBOOK, data
+from playwright.sync_api import Browser
+
+from colonnade.gateway.backend import Upstream
+from tests.console.conftest import OpenPage, ask, serving
+from tests.console.console_house import HANDBOOK, House, data
 
 QUESTION = "Within how many days must I hand in receipts?"
 PRICE = "What is the price of the anchor bolt?"
@@ -103,6 +106,21 @@ def test_feedback_is_remembered_on_the_spot_and_after_a_reload(open_page: OpenPa
     page.wait_for_selector("[data-testid=feedback-said]")
     page.reload()
     assert "wrong" in page.locator("[data-testid=feedback-said]").inner_text()
+
+
+def test_a_dead_language_model_leaves_quotes_and_the_page_says_so(browser: Browser) -> None:
+    house = House(upstream=Upstream("http://127.0.0.1:9/v1", "gone", timeout_ms=500, first_byte_ms=500))
+    with serving(house) as address, browser.new_context(base_url=address) as context:
+        context.request.post("/login", form={"key": data.OWNER_KEY}, headers={"origin": address}, max_redirects=0)
+        page = context.new_page()
+        page.goto("/")
+        page.locator(".options summary").click()
+        assert page.locator("select[name=service] option").all_inner_texts() == ["assistant", "writer"]
+        page.select_option("select[name=service]", "writer")
+        ask(page, QUESTION)
+        assert "language model did not answer" in page.locator("[data-testid=note]").inner_text()
+        assert page.locator("a.citation").count() >= 1
+        assert "--service writer" in page.locator(".cli-line").first.inner_text()
 
 
 def test_an_example_out_of_the_documents_is_asked_with_one_click(open_page: OpenPage) -> None:

@@ -48,7 +48,9 @@ def _read(html: str) -> _Reader:
 def test_drawing_adds_nothing_to_the_text(text: str, start: int, end: int, borders: list[int]) -> None:
     start, end = min(start, len(text)), min(end, len(text))
     chunks = [(b, b + 5) for b in sorted(borders)]
-    html = sourcetext.render(text, sourcetext.window(text, 0), mark=(start, end), chunks=chunks, pages=chunks[:1])
+    html = sourcetext.render(
+        text, sourcetext.window(text, 0), mark=(start, end), chunks=chunks, pages=[(1, b) for b in sorted(borders)]
+    )
     shown = text.replace("\x00", "\u2400").replace("\x1b", "\u241b")
     reader = _read(str(html))
     assert reader.text == shown

@@ -112,8 +112,7 @@ def _serve(
     from colonnade.app.backend import HouseBackend
     from colonnade.app.house import House
     from colonnade.app.runtime import Runtime
-    from colonnade.gateway.app import make_app
-    from colonnade.gateway.console.routes import make_console
+    from colonnade.gateway.console.mount import make_gateway
     from colonnade.gateway.serve import GatewayServer, bind
     from colonnade.govern.ledger.seal import break_seal, seal_state
 
@@ -129,7 +128,7 @@ def _serve(
     ensure_owner_token(house)
     runtime = Runtime(house)
     backend = HouseBackend(house, runtime, number)
-    server = GatewayServer(make_app(backend, make_console(backend)), bound)
+    server = GatewayServer(make_gateway(backend), bound)
     backend.on_stop = server.stop
     _on_signals(lambda: threading.Thread(target=backend.stop, daemon=True).start())
     server.start()

@@ -89,7 +89,7 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document as the asker may see it. `text` is what spans count in."""
+    """A document as the asker may see it. `text` is what spans count in; `pages` are (page, start of a part of it)."""
 
     document: str
     content: str

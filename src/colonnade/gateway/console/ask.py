@@ -121,7 +121,8 @@ def _answer_page(visit: Visit, view: AnswerView, place: str = "") -> Reply:
         visit,
         section="ask" if place else "answers",
         view=view,
-        hidden=view.answer.status == "answered" and not view.answer.answer,
+        hidden=_hidden(view),
+        epoch=view.epoch if "/" in view.epoch or not view.epoch else f"epoch/{view.epoch}",
         abstention=words.abstention(view.answer.reason),
         branches=lineage.tree(walk) if walk is not None else (),
         signals=_signals(view),
@@ -141,6 +142,16 @@ def _answer_page(visit: Visit, view: AnswerView, place: str = "") -> Reply:
     if not place:
         return reply
     return Reply(reply.body, reply.status, reply.content_type, (*reply.headers, ("hx-push-url", place)))
+
+
+def _hidden(view: AnswerView) -> str:
+    """Why an answer's text is not there, or "" when it is. The backend writes such stand-ins in brackets."""
+    text = view.answer.answer
+    if view.answer.citations or (text and not re.fullmatch(r"\([a-z ]+\)", text)):
+        return ""
+    if text == "(erased)":
+        return "It was erased, on request."
+    return "Its text is not shown, because you may not read every document that it was given."
 
 
 def _signals(view: AnswerView) -> list[tuple[str, float, float | None]]:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from colonnade.core.answers import Citation
+from colonnade.core.ids import PREFIXES, is_id
 
 _PAGES = {"answer": "/answers/", "document": "/documents/", "run": "/runs/"}
 
@@ -32,3 +35,12 @@ def source_url(citation: Citation, person: str = "") -> str:
     """The source page with the quote marked. Made from ids, never from text that a document could hold."""
     path = f"/documents/{quote(citation.document)}@{quote(citation.content)}"
     return with_query(path, start=citation.start, end=citation.end, **{"as": person}) + "#span"
+
+
+def entry_ref(entry: Mapping[str, Any]) -> str:
+    """What a ledger entry is about, as a ref `kind/id`; leaves name it by its id alone."""
+    subject = str(entry.get("ref") or entry.get("subject") or "")
+    if "/" in subject or not is_id(subject):
+        return subject
+    kind = PREFIXES[subject[:3]]
+    return f"{'person' if kind == 'principal' else kind}/{subject}"

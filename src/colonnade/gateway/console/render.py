@@ -63,6 +63,7 @@ def environment() -> Environment:
         moment_field=present.moment_field,
         state_words=words.state,
         ref_url=links.ref_url,
+        entry_ref=links.entry_ref,
         lineage_url=links.lineage_url,
         source_url=links.source_url,
         with_query=links.with_query,

@@ -90,9 +90,12 @@ def render(
     chunks: Sequence[tuple[int, int]] = (),
     pages: Sequence[tuple[int, int]] = (),
 ) -> Markup:
-    """The window's text as escaped HTML. `mark`, `chunks` and `pages` are spans in the whole text."""
+    """The window's text as escaped HTML. `mark` and `chunks` are spans in the whole text; `pages` are (page, where some
+    part of it starts), in the order of the text: a border is drawn at the first of each page.
+    """
     inserts: list[tuple[int, int, Markup]] = []
-    inserts += [(p, 0, _page(n)) for n, (p, _) in enumerate(pages, 1) if part.start <= p < part.end]
+    first = dict(reversed(pages))
+    inserts += [(at, 0, _page(page)) for page, at in first.items() if part.start <= at < part.end]
     inserts += [(p, 1, _chunk(n, text, p)) for n, (p, _) in enumerate(chunks, 1) if part.start <= p < part.end]
     inserts += [(p, 2, _line(n)) for n, p in _line_starts(text, part)]
     if mark is not None and mark[0] < mark[1] and mark[0] < part.end and part.start < mark[1]:
