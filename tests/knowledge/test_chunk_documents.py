@@ -156,3 +156,11 @@ def test_the_path_and_page_of_a_chunk_are_those_of_its_first_block() -> None:
     block = Block(BlockKind.PARAGRAPH, 0, 10, ("A", "B"), page=7, part="notes")
     (only,) = chunk(Parsed(text, None, (block,), "T"))
     assert only == Chunk(0, 10, ("A", "B"), 7, "T > notes > A > B")
+
+
+def test_parts_are_apart_but_for_the_notes_of_a_slide() -> None:
+    text = "One.\n\nSpoken.\n\nNext sheet."
+    slide = Block(BlockKind.PARAGRAPH, 0, 4, page=1)
+    notes = Block(BlockKind.PARAGRAPH, 6, 13, page=1, part="notes")
+    other = Block(BlockKind.PARAGRAPH, 15, 26, part="B!A1:A2")
+    assert [(c.start, c.end) for c in chunk(Parsed(text, None, (slide, notes, other)))] == [(0, 13), (15, 26)]

@@ -184,7 +184,8 @@ def _sections(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
 def _breaks(last: Block, size: int, unit: _Unit) -> bool:
     """Whether a section begins with this unit: another part always, a heading when the section before is not tiny."""
     block = unit.block
-    if block.part.partition("!")[0] != last.part.partition("!")[0]:
+    same_page = block.page is not None and block.page == last.page  # a slide and its notes
+    if block.part.partition("!")[0] != last.part.partition("!")[0] and not same_page:
         return True
     if block.kind is not BlockKind.HEADING or not unit.opens or last.kind is BlockKind.HEADING:
         return False
