@@ -271,9 +271,8 @@ class Pages:
             return None
         state = self._house.state
         counts, last = state.rows("entries_count")[0], state.rows("checkpoint_last")
-        first = max(0, (counts["sequenced"] if before is None else before) - limit)
-        rows = state.rows("entries_from", first=first, limit=limit if before is None else max(0, before - first))
-        entries = tuple({"index": row["idx"], **_summary(row["bytes"])} for row in reversed(rows))
+        rows = state.rows("entries_before", before=counts["sequenced"] if before is None else before, limit=limit)
+        entries = tuple({"index": row["idx"], **_summary(row["bytes"])} for row in rows)
         root = base64.b64encode(last[0]["root"]).decode() if last else ""
         return LedgerView(self._house.origin(), counts["sequenced"], root, last[0]["note"] if last else "", entries)
 

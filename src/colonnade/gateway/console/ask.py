@@ -16,6 +16,7 @@ from colonnade.gateway.console.visit import Reply, Visit, redirect
 PAGE = 30
 RECENT = 5
 EXAMPLES = 4
+LOOKED_AT = 8
 _HEADING = re.compile(r"^#{2,3} +(?P<words>[^\W\d_][^\n`<>\[\]]{2,38})$", re.MULTILINE)
 _VERDICTS = ("right", "wrong")
 
@@ -38,7 +39,7 @@ def home(visit: Visit, error: str = "", status: int = 200) -> Reply:
         examples=examples(visit),
         recent=visit.backend.answers(visit.asker, limit=RECENT),
         cli=present.ask_command(
-            typed.get("q") or "...", service=typed.get("service", ""), person=visit.acting, as_of_ms=as_of
+            typed.get("q") or "your question", service=typed.get("service", ""), person=visit.acting, as_of_ms=as_of
         ),
     )
 
@@ -55,11 +56,12 @@ def examples(visit: Visit) -> list[str]:
     made: list[str] = []
     for view in visit.backend.knowledge(visit.asker):
         page = visit.backend.knowledge_page(visit.asker, view.name)
-        for file in page.files[:60] if page is not None else ():
+        pages = [f.document for f in page.files if f.path.endswith(".md") and f.chunks] if page is not None else []
+        step = max(1, len(pages) // LOOKED_AT)
+        for document in pages[step // 2 :: step][:LOOKED_AT]:
             if len(made) == EXAMPLES:
                 return made
-            if file.path.endswith(".md"):
-                made += _example(visit.backend, visit, file.document)
+            made += _example(visit.backend, visit, document)
     return made
 
 
@@ -133,7 +135,7 @@ def _answer_page(visit: Visit, view: AnswerView, place: str = "") -> Reply:
         services=services(visit),
         people=sorted(visit.snapshot.people),
         cli=present.ask_command(
-            view.question or "...",
+            view.question or "your question",
             service=several,
             person=person if person in visit.snapshot.people else "",
             as_of_ms=view.as_of_ms,

@@ -31,7 +31,7 @@ def clock(ms: int) -> str:
 
 
 def ago(ms: int, now_ms: int) -> str:
-    """How long ago, in the largest unit.
+    """How long ago, in the largest unit. What is up to a minute ahead happened since the page began.
 
     >>> ago(0, 7_300_000), ago(5, 20)
     ('2 h ago', 'just now')
@@ -40,7 +40,7 @@ def ago(ms: int, now_ms: int) -> str:
     for unit, name in _UNITS:
         if passed >= unit:
             return f"{passed // unit} {name} ago"
-    return "just now" if passed >= 0 else clock(ms)
+    return "just now" if passed > -60_000 else clock(ms)
 
 
 def duration(ms: int) -> str:

@@ -29,6 +29,10 @@ UPDATE entries SET idx = :idx WHERE seq = :seq AND idx IS NULL;
 -- The newest leaves, newest first, before a place in the order of appending.
 SELECT seq, id, project, subject, kind, bytes, hash, idx FROM entries WHERE seq < :seq ORDER BY seq DESC LIMIT :limit;
 
+-- name: entries_before
+-- A page of the log: leaves below an index, newest first.
+SELECT idx, bytes FROM entries WHERE idx < :before ORDER BY idx DESC LIMIT :limit;
+
 -- name: entries_hashes
 -- Leaf hashes by index, to continue a tree.
 SELECT idx, hash FROM entries WHERE idx >= :first ORDER BY idx LIMIT :limit;
