@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colonnade.core.answers import Found
-from colonnade.knowledge.ground.check import cited_numbers, claim_of, support
+from colonnade.knowledge.ground.check import Support, cited_numbers, claim_of, ground_of, normal_terms, support
 from colonnade.knowledge.ground.composer import UNVERIFIED, Composer
 from colonnade.knowledge.ground.flow import SentenceFlow
 from colonnade.knowledge.ground.followup import leans_on_context, standalone
@@ -32,6 +32,10 @@ def passage(text: str, **more: str) -> Found:
     return Found(
         "doc_1", "cnt_1", "docs/travel.md", "/documents/doc_1@cnt_1", "utf-8", 100, 100 + len(text), text, 1.0, **more
     )  # type: ignore[arg-type]
+
+
+def held(claim: str, against: Found, question: str = "") -> Support:
+    return support(claim_of(claim), ground_of(against), frozenset(normal_terms(question)))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,7 @@ def test_sentences_keep_their_marks_and_abbreviations_do_not_end_them(text: str,
     ],
 )
 def test_what_the_passage_says_is_supported(claim: str) -> None:
-    assert support(claim_of(claim), passage(TRAVEL), "May I spend 150 euros on a hotel?").supported
+    assert held(claim, passage(TRAVEL), "May I spend 150 euros on a hotel?").supported
 
 
 @pytest.mark.parametrize(
@@ -139,11 +143,11 @@ def test_what_the_passage_says_is_supported(claim: str) -> None:
 )
 def test_what_the_passage_does_not_say_is_not(claim: str, why: str) -> None:
     apart = TRAVEL.replace(" Hand in", " The office opens at nine. Lunch is served at noon. Hand in")
-    assert not support(claim_of(claim), passage(apart), "May I spend 150 euros on a hotel?").supported, why
+    assert not held(claim, passage(apart), "May I spend 150 euros on a hotel?").supported, why
 
 
 def test_title_and_headings_count_as_context_but_give_no_numbers_of_their_own_quote() -> None:
-    seen = support(claim_of("Travel hotel nights cost 120 euros."), passage(TRAVEL, title="Travel"), "")
+    seen = held("Travel hotel nights cost 120 euros.", passage(TRAVEL, title="Travel"), "")
     assert seen.supported
     assert TRAVEL[seen.start : seen.end].strip() == "A hotel night may cost up to 120 euros."
 
@@ -234,13 +238,12 @@ def test_on_real_text_true_sentences_pass_and_twisted_or_foreign_ones_do_not() -
         for number, paragraph in enumerate(paragraphs[:8]):
             spans = [s for s in sentences(paragraph, 0, len(paragraph)) if s[1] - s[0] > 40]
             sentence = paragraph[slice(*chance.choice(spans))] if spans else ""
-            claim = claim_of(sentence)
-            same.append(support(claim, passage(paragraph), "").supported)
-            foreign.append(support(claim, passage(paragraphs[number - 1]), "").supported)
+            same.append(held(sentence, passage(paragraph)).supported)
+            foreign.append(held(sentence, passage(paragraphs[number - 1])).supported)
             found = re.findall(r"\b\d{2,4}\b", sentence)
             if found:
-                wrong = claim_of(sentence.replace(found[0], str(int(found[0]) + 7)))
-                twisted.append(support(wrong, passage(paragraph), "").supported)
+                wrong = sentence.replace(found[0], str(int(found[0]) + 7))
+                twisted.append(held(wrong, passage(paragraph)).supported)
     assert sum(same) / len(same) > 0.94
     assert sum(foreign) / len(foreign) < 0.05
     assert sum(twisted) / len(twisted) < 0.12

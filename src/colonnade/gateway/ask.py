@@ -5,8 +5,6 @@ call.
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 from colonnade.core.answers import Answer
 from colonnade.gateway.backend import Snapshot
 from colonnade.gateway.bodies import AskRequest, ChatMessage, FeedbackRequest, SearchRequest, instant_ms
@@ -94,13 +92,13 @@ def endpoints(context: Context) -> list[Endpoint]:
         return await feedback(context, request)
 
     async def why(request: Request) -> Answered:
-        walk = await offload(context.backend.why, context.asker(request, None), unquote(request.params["ref"]))
+        walk = await offload(context.backend.why, context.asker(request, None), request.params["ref"])
         if walk is None:
             raise not_found()
         return json_response(walk_json(walk, "colonnade.why/1"))
 
     async def impact(request: Request) -> Answered:
-        walk = await offload(context.backend.impact, context.asker(request, None), unquote(request.params["ref"]))
+        walk = await offload(context.backend.impact, context.asker(request, None), request.params["ref"])
         if walk is None:
             raise not_found()
         return json_response(walk_json(walk, "colonnade.impact/1"))

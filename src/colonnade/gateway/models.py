@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 from typing import Any
-from urllib.parse import unquote
 
 from colonnade.core.errors import Unavailable
 from colonnade.gateway.bodies import EmbeddingsRequest
@@ -82,7 +81,7 @@ def endpoints(context: Context) -> list[Endpoint]:
         return json_response({"object": "list", "data": listed(context)})
 
     async def model(request: Request) -> Answered:
-        name = unquote(request.params["id"])
+        name = request.params["id"]
         found = next((row for row in listed(context) if row["id"] == name), None)
         if found is None:
             message = f"There is no model named {name[:200]!r} here."

@@ -62,7 +62,7 @@ async def passthrough(context: Context, request: Request, route: Route, asked: C
     if upstream is None:
         raise ApiError(404, "This service answers no chat.", code="model_not_found", param="model")
     if asked.as_ is not None:
-        context.asker(request, asked.as_)
+        request.asker = context.asker(request, asked.as_)
     exchange = Exchange(context, request, route, upstream)
     with ClientWatch(request.receive) as client:
         try:

@@ -92,14 +92,15 @@ def _is_number(term: str) -> bool:
     return term[:1].isdigit()
 
 
-def _normal(text: str) -> list[str]:
+def normal_terms(text: str) -> list[str]:
+    """Content words of a text, stemmed, numbers in one form."""
     return [_NUMBER_WORDS.get(t, t) for t in terms(text)]
 
 
 def claim_of(sentence: str) -> Claim:
     """Take a sentence apart, its citation marks, list mark and leading yes or no left out."""
     text = _YES_NO.sub("", _LIST_MARK.sub("", MARK.sub("", sentence))).strip()
-    words = _normal(text)
+    words = normal_terms(text)
     found = [m.group() for m in _NAME.finditer(text)]
     first = _INITIAL_NAME.match(text)
     if first:
@@ -110,42 +111,63 @@ def claim_of(sentence: str) -> Claim:
     return Claim(plain, numbers, frozenset(names), _NEGATION.search(text) is not None)
 
 
-def support(claim: Claim, passage: Found, question: str) -> Support:
-    """Whether the passage supports the claim; `question` as it was understood."""
-    around = set(_normal(f"{passage.title} {' '.join(passage.headings)} {passage.context}"))
-    spans = list(sentences(passage.text, 0, len(passage.text)))
-    spans = [s for s in spans if not addressed_to_an_assistant(passage.text[s[0] : s[1]])]
-    if not spans:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A passage taken apart once, for all the claims that are held against it.
+
+    Attributes:
+        spans: its sentences in its own text, without those addressed to an assistant.
+        words: their terms.
+        negated: which of them negate.
+        around: terms of title, headings and context.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    words: tuple[frozenset[str], ...]
+    negated: tuple[bool, ...]
+    around: frozenset[str]
+
+
+def ground_of(passage: Found) -> Ground:
+    """Take a passage apart."""
+    text = passage.text
+    spans = [s for s in sentences(text, 0, len(text)) if not addressed_to_an_assistant(text[s[0] : s[1]])]
+    said = [text[start:end] for start, end in spans]
+    around = frozenset(normal_terms(f"{passage.title} {' '.join(passage.headings)} {passage.context}"))
+    words = tuple(frozenset(normal_terms(sentence)) for sentence in said)
+    return Ground(tuple(spans), words, tuple(_NEGATION.search(s) is not None for s in said), around)
+
+
+def support(claim: Claim, ground: Ground, asked: frozenset[str]) -> Support:
+    """Whether the passage supports the claim; `asked` are the terms of the question as it was understood."""
+    if not ground.spans:
         return Support(False, 0.0, (), 0, 0)
-    words = [frozenset(_normal(passage.text[start:end])) for start, end in spans]
-    asked = set(_normal(question))
-    best, coverage = _best_window(claim, words, around)
-    near = frozenset().union(*words[max(0, best - 1) : best + 2]) | around
-    whole = frozenset().union(*words) | around
-    missing = sorted(
-        _missing_numbers(claim, near, asked) | {n for n in claim.names if n not in whole and n not in asked}
-    )
-    start, end = spans[best]
-    agree = claim.negated == (_NEGATION.search(passage.text[start:end]) is not None)
-    return Support(not missing and coverage >= ENOUGH and agree, coverage, tuple(missing), start, end)
+    best, coverage = _best_window(claim, ground)
+    near = ground.around.union(*ground.words[max(0, best - 1) : best + 2])
+    whole = ground.around.union(*ground.words)
+    strange = {name for name in claim.names if name not in whole and name not in asked}
+    missing = sorted(_missing_numbers(claim, near, asked) | strange)
+    agree = claim.negated == ground.negated[best]
+    supported = not missing and coverage >= ENOUGH and agree
+    return Support(supported, coverage, tuple(missing), *ground.spans[best])
 
 
-def _missing_numbers(claim: Claim, whole: frozenset[str], asked: set[str]) -> set[str]:
+def _missing_numbers(claim: Claim, whole: frozenset[str], asked: frozenset[str]) -> set[str]:
     absent = {n for n in claim.numbers if n not in whole}
     if absent and absent <= asked and claim.numbers - absent:
         return set()
     return absent
 
 
-def _best_window(claim: Claim, words: list[frozenset[str]], around: set[str]) -> tuple[int, float]:
+def _best_window(claim: Claim, ground: Ground) -> tuple[int, float]:
     """The sentence that holds most of the claim, and the share that it and its better neighbour hold."""
     wanted = claim.terms | claim.numbers
     if not wanted:
         return 0, 0.0
-    own = [len(wanted & w) for w in words]
-    best = max(range(len(words)), key=lambda n: (own[n], -n))
+    words = ground.words
+    best = max(range(len(words)), key=lambda n: (len(wanted & words[n]), -n))
     neighbours = [words[n] for n in (best - 1, best + 1) if 0 <= n < len(words)]
-    held = words[best] | around
+    held = words[best] | ground.around
     share = max((len(wanted & (held | n)) for n in neighbours), default=len(wanted & held))
     return best, share / len(wanted)
 

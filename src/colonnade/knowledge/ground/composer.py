@@ -17,7 +17,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from colonnade.core.answers import Citation, Found
-from colonnade.knowledge.ground.check import MARK, Claim, Support, cited_numbers, claim_of, support
+from colonnade.knowledge.ground.check import (
+    MARK,
+    Claim,
+    Ground,
+    Support,
+    cited_numbers,
+    claim_of,
+    ground_of,
+    normal_terms,
+    support,
+)
 
 UNVERIFIED = "[unverified]"
 
@@ -38,10 +48,22 @@ class Composer:
     verified: int = 0
     unverified: int = 0
     withheld: int = 0
+    _grounds: dict[int, Ground] = field(default_factory=dict)
+    _asked: frozenset[str] = frozenset()
     _held: list[str] = field(default_factory=list)
     _gap: str = ""
     _begun: bool = False
     _places: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._asked = frozenset(normal_terms(self.question))
+
+    def _support(self, claim: Claim, number: int) -> Support:
+        """How passage `number` bears the claim; each passage is taken apart once."""
+        ground = self._grounds.get(number)
+        if ground is None:
+            ground = self._grounds[number] = ground_of(self.passages[number - 1])
+        return support(claim, ground, self._asked)
 
     def add(self, sentence: str) -> str:
         """What may be shown now, for a sentence with the space around it; may be "" or more than one sentence.
@@ -86,12 +108,12 @@ class Composer:
 
     def _marks(self, claim: Claim, numbers: Sequence[int]) -> str:
         """Marks of those cited passages that support the claim."""
-        judged = [(n, support(claim, self.passages[n - 1], self.question)) for n in numbers]
+        judged = [(n, self._support(claim, n)) for n in numbers]
         return "".join(self._mark(n, s) for n, s in judged if s.supported)
 
     def _found_mark(self, claim: Claim) -> str:
         """The mark of the passage that supports an uncited claim best."""
-        judged = [(n, support(claim, p, self.question)) for n, p in enumerate(self.passages, 1)]
+        judged = [(n, self._support(claim, n)) for n in range(1, len(self.passages) + 1)]
         good = [(n, s) for n, s in judged if s.supported]
         return self._mark(*max(good, key=lambda g: (g[1].coverage, -g[0]))) if good else ""
 
