@@ -73,10 +73,14 @@ class TextBuilder:
         """Text whose line breaks and indents mean something."""
         self._append(BlockKind.CODE, text.strip("\r\n"))
 
-    def table(self, rows: Sequence[Sequence[str]], *, has_header: bool | None = None) -> None:
-        """A table, row by row. `has_header` None: the first row is taken for a header when it looks like one."""
-        cleaned = [[one_line(cell) for cell in row] for row in rows]
-        cleaned = [row for row in cleaned if any(row)]
+    def table(self, rows: Sequence[Sequence[str]], *, has_header: bool | None = None, tidy: bool = False) -> None:
+        """A table, row by row. `has_header` None: the first row is taken for a header when it looks like one.
+
+        `tidy`: the cells are single lines already and no row is empty, so that a large table is not copied.
+        """
+        cleaned = rows
+        if not tidy:
+            cleaned = [row for row in ([one_line(cell) for cell in row] for row in rows) if any(row)]
         if not cleaned:
             return
         at_header = _header_row(cleaned) if has_header is None else 0 if has_header else -1

@@ -51,11 +51,12 @@ def _sheet(builder: TextBuilder, sheet: Any, name: str) -> None:
     for top, band in _bands(sheet):
         for left, right in _columns(band):
             builder.start_part(f"{name}!{_place(top, left)}:{_place(top + len(band) - 1, right)}")
-            table = [row[left : right + 1] for row in band]
-            if len(table) == 1 and left == right:
-                builder.paragraph(table[0][0])
+            if len(band) == 1 and left == right:
+                builder.paragraph(band[0][left])
+            elif left == 0 and right == max(map(len, band)) - 1:
+                builder.table(band, tidy=True)
             else:
-                builder.table(table)
+                builder.table([row[left : right + 1] for row in band])
 
 
 def _bands(sheet: Any) -> Iterator[tuple[int, list[_Row]]]:
