@@ -216,7 +216,7 @@ class Lance:
         return asked.select(["id"]).limit(k).to_arrow()["id"].to_pylist()
 
     def hybrid(self, words: str, query: NDArray[np.float32], wanted: Filter, effort: int, k: int) -> list[int]:
-        asked = self._narrowed(self.table.search(query_type="hybrid").vector(query).text(words), wanted)
+        asked = self._narrowed(self.table.search(query_type="hybrid").vector(query).text(words).ef(effort), wanted)
         return asked.limit(k).to_arrow()["id"].to_pylist()
 
     def _narrowed(self, asked: Any, wanted: Filter) -> Any:

@@ -118,7 +118,7 @@ def measured(
     filters: dict[str, list[Filter]],
     truth: dict[str, list[set[int]]],
 ) -> dict[str, dict[str, object]]:
-    """For each engine and filter the times at the least sufficient effort; engines take turns, so that load hits all."""
+    """For each engine and filter the times at the least sufficient effort; engines take turns, so load hits all."""
     result: dict[str, dict[str, object]] = {name: {} for name in engines}
     for kind in (*filters, "hybrid, none", "hybrid, groups"):
         plain = kind.removeprefix("hybrid, ")
@@ -225,7 +225,8 @@ def nearest(
             scores[~tenth] = -9
         elif one.groups:
             scores[~np.isin(groups, list(one.groups))] = -9
-        found.append(set(np.argpartition(-scores, 10)[:10].tolist()))
+        best = np.argpartition(-scores, 10)[:10]
+        found.append(set(best[scores[best] > -9].tolist()))
     return found
 
 

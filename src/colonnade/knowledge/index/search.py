@@ -17,7 +17,8 @@ from colonnade.knowledge.index.rows import Rows, ranked
 from colonnade.knowledge.index.view import View
 from colonnade.ports.outside.vectors import Vectors
 
-_DEPTH = 400
+_DEPTH_DENSE = 400
+_DEPTH_WORDS = 200
 _DEPTH_A_RESULT = 4
 
 
@@ -33,9 +34,14 @@ class Question:
     collapse: bool = True
 
     @property
-    def depth(self) -> int:
-        """How many candidates each leg gives."""
-        return max(_DEPTH, _DEPTH_A_RESULT * self.k)
+    def depth_words(self) -> int:
+        """How many candidates the lexical leg gives."""
+        return max(_DEPTH_WORDS, _DEPTH_A_RESULT * self.k)
+
+    @property
+    def depth_dense(self) -> int:
+        """How many candidates the dense leg gives: more, because its shortlist is by estimated angles."""
+        return max(_DEPTH_DENSE, _DEPTH_A_RESULT * self.k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def find(question: Question, view: View, segments: Sequence[Segment], vectors: V
             words = np.where(view.wanted, words, 0.0)
     query = None if question.vector is None else question.vector.astype(np.float64)
     if question.mode == "lexical" or query is None or view.mean is None or not len(view.scope.rows):
-        best = _best(words, question.depth)
+        best = _best(words, question.depth_words)
         scores, dense = np.round(words[best], 9), np.zeros(len(best))
         return _chosen(question, rows, best, scores, words[best], dense)
     held = _candidates(question, view, vectors, words, query)
@@ -87,8 +93,8 @@ def _candidates(
     second: NDArray[np.float64] | None = None,
 ) -> Candidates:
     looks = [query] if second is None else [query, second]
-    near = [vectors.shortlist(look.astype(np.float32), view.scope, question.depth) for look in looks]
-    rows = _union([*near, _best(words, question.depth)] if question.mode != "dense" else near)
+    near = [vectors.shortlist(look.astype(np.float32), view.scope, question.depth_dense) for look in looks]
+    rows = _union([*near, _best(words, question.depth_words)] if question.mode != "dense" else near)
     has_vector = view.scope.mask[rows]
     stored = vectors.vectors(rows)
     dense = np.where(has_vector, np.round(stored @ query, 9), 0.0)
