@@ -102,6 +102,12 @@ def test_right_to_left_lines_are_read_from_where_their_characters_stand(visual: 
     assert logical(as_drawn(visual)[::-1]) == expected
 
 
+def test_a_line_of_mostly_latin_words_follows_the_direction_of_its_page() -> None:
+    glyphs = as_drawn("Machine Learning תסרוק")
+    assert logical(glyphs) == "Machine Learning קורסת"
+    assert logical(glyphs, rtl_page=True) == "קורסת Machine Learning"
+
+
 def test_mail_gives_headers_the_best_body_and_attachments_by_their_own_parsers() -> None:
     mail = EmailMessage()
     mail["Subject"] = "Grüße aus Bonn"

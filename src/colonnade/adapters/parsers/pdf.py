@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Iterator
 
 from colonnade.adapters.parsers.build import TextBuilder
-from colonnade.adapters.parsers.pdf_bidi import RTL, Glyph, logical
+from colonnade.adapters.parsers.pdf_bidi import RTL, Glyph, is_rtl, logical
 from colonnade.adapters.parsers.pdf_layout import Line, add_pages
 from colonnade.core.documents import Parsed
 from colonnade.core.errors import Unreadable
@@ -69,6 +69,7 @@ def _lines(text_page: object, height: float) -> Iterator[Line]:
 
     handle = text_page.raw  # type: ignore[attr-defined]
     text: str = text_page.get_text_range()  # type: ignore[attr-defined]
+    rtl_page = bool(RTL.search(text)) and is_rtl(text)
     wide = any(c > "\uffff" for c in text)
     box = [ctypes.c_double() for _ in range(4)]
     at = 0
@@ -89,7 +90,7 @@ def _lines(text_page: object, height: float) -> Iterator[Line]:
             words, edges = body.strip(), [left, right, box[0].value, box[1].value]
             if RTL.search(body):
                 glyphs = _glyphs(raw, handle, at, length)
-                words = logical(glyphs) or words
+                words = logical(glyphs, rtl_page=rtl_page) or words
                 edges = [edge for glyph in glyphs for edge in (glyph.left, glyph.right)] or edges
             yield Line(
                 words,

@@ -42,18 +42,23 @@ class Glyph:
     size: float
 
 
-def logical(glyphs: Sequence[Glyph]) -> str:
-    """The text of one line in reading order.
+def is_rtl(text: str) -> bool:
+    """Whether most letters of the text are written from right to left."""
+    rtl = len(RTL.findall(text))
+    return rtl > 0 and rtl * 2 >= sum(c.isalpha() for c in text)
+
+
+def logical(glyphs: Sequence[Glyph], *, rtl_page: bool = False) -> str:
+    """The text of one line in reading order; `rtl_page` when the page around it runs from right to left.
 
     >>> logical([Glyph(c, 10 * i, 10 * i + 9, 10) for i, c in enumerate("בא 12")])
     '12 אב'
     """
     line = " ".join(_words(glyphs))
-    letters = [c for c in line if c.isalpha()]
-    if sum(bool(RTL.match(c)) for c in letters) * 2 < len(letters):
-        line = _RUN.sub(lambda run: _turned(run.group()), line)
-    else:
+    if rtl_page or is_rtl(line):
         line = _turned(line)
+    else:
+        line = _RUN.sub(lambda run: _turned(run.group()), line)
     return unicodedata.normalize("NFKC", line) if _FORMS.search(line) else line
 
 
