@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dummy language model of `bench/gateway.py`: a bare asyncio server, so that it costs little beside what is measured.
+"""The dummy language model of `bench/gateway.py`: a bare asyncio server, so that it costs little beside what is
+measured.
 
-A whole answer after 10 ms; a stream of 50 chunks 2 ms apart. Usage stands in both. Started as `gateway_dummy.py PORT`.
+A whole answer after 10 ms; a stream of 50 chunks 2 ms apart. Usage stands in both. Asked with numbered passages, it
+says the words of the first, with its mark, so that a grounded request has citations to be checked. Started as
+`gateway_dummy.py PORT`.
 """
 
 from __future__ import annotations
@@ -42,6 +45,17 @@ WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
+def frames_for(body: bytes) -> list[bytes]:
+    """The fixed words, or those of the first passage."""
+    if b"--- passages" not in body:
+        return FRAMES
+    said = json.loads(body)["messages"][-1]["content"].split("[1] (", 1)[1].split("\n", 1)[1]
+    words = [*said.split("[2] (", 1)[0].split()[: CHUNKS - 1], "[1]"]
+    return [
+        _frame(choices=[{"index": 0, "delta": {"content": f"{w} "}, "finish_reason": None}], usage=None) for w in words
+    ]
+
+
 async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection, requests one after another."""
     try:
@@ -51,7 +65,7 @@ async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             body = await reader.readexactly(length)
             if b'"stream":true' in body.replace(b" ", b""):
                 writer.write(STREAM)
-                for frame in FRAMES:
+                for frame in frames_for(body):
                     await asyncio.sleep(0.002)
                     writer.write(frame)
                 writer.write(_LAST + (_USAGE if b"include_usage" in body else b"") + _DONE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The client of `bench/gateway.py`: raw sockets, N at once, times of each request and each first byte. Its own process.
 
-Started as `gateway_load.py URL KEY MODEL STREAM CONCURRENT REQUESTS`; prints one JSON object.
+Started as `gateway_load.py URL KEY MODEL STREAM CONCURRENT REQUESTS [QUESTION]`; prints one JSON object.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reques
             return first, time.perf_counter() - start, good and done
 
 
-async def main(url: str, key: str, model: str, stream: bool, concurrent: int, requests: int) -> dict[str, object]:
+async def main(
+    url: str, key: str, model: str, stream: bool, concurrent: int, requests: int, question: str
+) -> dict[str, object]:
     """Send `requests` over `concurrent` connections."""
     parts = urlsplit(url)
-    body = json.dumps(
-        {"model": model, "messages": [{"role": "user", "content": "Say hello. " * 8}], "stream": stream}
-    ).encode()
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": question}], "stream": stream}).encode()
     request = (
         f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -74,4 +74,7 @@ async def main(url: str, key: str, model: str, stream: bool, concurrent: int, re
 
 if __name__ == "__main__":
     url_, key_, model_, stream_, concurrent_, requests_ = sys.argv[1:7]
-    print(json.dumps(asyncio.run(main(url_, key_, model_, stream_ == "1", int(concurrent_), int(requests_)))))
+    question_ = sys.argv[7] if len(sys.argv) > 7 else "Say hello. " * 8
+    print(
+        json.dumps(asyncio.run(main(url_, key_, model_, stream_ == "1", int(concurrent_), int(requests_), question_)))
+    )

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway of `bench/gateway.py` over a house in memory, in a process of its own: `gateway_server.py PORT UPSTREAM_URL`.
+"""The gateway of `bench/gateway.py` over a house in memory, in a process of its own: `gateway_server.py PORT
+UPSTREAM_URL`.
 
-Captures are counted and dropped, as the real writer's queue is emptied. The ledger's cost is not in it: the real daemon has that.
+Captures are counted and dropped, as the real writer's queue is emptied. The ledger's cost is not in it: the real
+daemon has that.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ class CountingBackend(FakeBackend):
     """Keeps no captures."""
 
     taken = 0
+    tokens_taken = 0
 
     def record(self, capture: Capture) -> None:
         self.taken += 1
+        self.tokens_taken += capture.tokens_out
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ Pure: text in, text out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ from colonnade.knowledge.ground.check import (
 )
 
 UNVERIFIED = "[unverified]"
+_TWO_ENDS = re.compile(r"([.!?])\.$")
+"""What is left of "It is so. [1]." without its mark."""
 
 
 @dataclass(slots=True)
@@ -96,7 +99,7 @@ class Composer:
             self.withheld += 1
             return ""
         claim = claim_of(text)
-        bare = MARK.sub("", text)
+        bare = _TWO_ENDS.sub(r"\1", MARK.sub("", text))
         if claim.empty or (text.endswith(":") and not claim.numbers):
             return bare
         marks = self._marks(claim, existing) if existing else self._found_mark(claim)
