@@ -132,6 +132,16 @@ def test_a_child_that_is_killed_is_replaced(parsers: BoundedParsers, tmp_path: P
     assert parsers.parse(str(path), ".html").text == "x"
 
 
+def test_a_child_that_ended_for_want_of_work_is_replaced_without_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    path.write_text("<p>x</p>")
+    own = BoundedParsers(SMALL, idle_s=0.01)
+    own.parse(str(path), ".html")
+    own._idle[0]._process.wait(timeout=20)
+    assert own.parse(str(path), ".html").text == "x"
+    own.close()
+
+
 def test_children_die_with_the_daemon_however_it_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.html"
     path.write_text("<p>x</p>")

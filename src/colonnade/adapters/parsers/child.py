@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process in which files are parsed: `python -m colonnade.adapters.parsers.child LIFELINE`.
+"""The process in which files are parsed: `python -m colonnade.adapters.parsers.child LIFELINE IDLE_S`.
 
 It reads requests on descriptor 0, answers on 1, and knows nothing else: no secrets in its environment, no network, no
 state. What a hostile file can do to it is bounded by the kernel: address space, CPU per file, no core dump, no new
@@ -26,20 +26,18 @@ from colonnade.adapters.parsers.wire import Answer, Ask, Gone, encode, pack, rea
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
 
-IDLE_S = 60
-"""A child without work for so long ends; the next file starts a new one."""
-
 
 def main() -> int:
-    """Serve until the parent closes the pipe, or nothing comes for `IDLE_S`."""
+    """Serve until the parent closes the pipe, or nothing comes for IDLE_S seconds: the next file starts a new child."""
     _die_with_parent(int(sys.argv[1]))
+    idle_s = float(sys.argv[2])
     requests, answers = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    while select.select([requests], [], [], IDLE_S)[0]:
+    while select.select([requests], [], [], idle_s)[0]:
         try:
             ask = msgspec.msgpack.decode(read_frame(requests), type=Ask)
             write_all(answers, framed(ask))

@@ -41,6 +41,8 @@ def _add(builder: TextBuilder, message: EmailMessage, limits: ParseLimits, depth
     lines = [f"{name}: {value}" for name in _HEADERS if (value := _header(message, name))]
     builder.paragraph("\n".join(lines))
     body = message.get_body(preferencelist=("plain", "html"))
+    if body is not None and not _content(body).strip():
+        body = message.get_body(preferencelist=("html",))
     if body is not None:
         text = _content(body)
         if body.get_content_type() == "text/html":

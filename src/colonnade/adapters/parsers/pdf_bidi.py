@@ -55,11 +55,8 @@ def logical(glyphs: Sequence[Glyph], *, rtl_page: bool = False) -> str:
     '12 אב'
     """
     line = " ".join(_words(glyphs))
-    if rtl_page or is_rtl(line):
-        line = _turned(line)
-    else:
-        line = _RUN.sub(lambda run: _turned(run.group()), line)
-    return unicodedata.normalize("NFKC", line) if _FORMS.search(line) else line
+    line = _turned(line) if rtl_page or is_rtl(line) else _RUN.sub(lambda run: _turned(run.group()), line)
+    return _FORMS.sub(lambda form: unicodedata.normalize("NFKC", form.group()), line)
 
 
 def _words(glyphs: Sequence[Glyph]) -> list[str]:

@@ -35,14 +35,16 @@ class BoundedParsers:
     Args:
         limits: the bounds of one file.
         children: how many files are parsed at once; further calls wait.
+        idle_s: a child without work for so long ends by itself, so that an idle daemon holds no memory for it.
     """
 
-    def __init__(self, limits: ParseLimits | None = None, *, children: int = 2) -> None:
+    def __init__(self, limits: ParseLimits | None = None, *, children: int = 2, idle_s: float = 60) -> None:
         self._limits = limits or ParseLimits()
         self._idle: list[_Child] = []
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(children)
         self._closed = False
+        self._idle_s = idle_s
 
     def parse(self, path: str, suffix: str) -> Parsed:
         """See `Parsers.parse`. A file that is gone raises FileNotFoundError."""
@@ -82,7 +84,7 @@ class BoundedParsers:
             answer = child.ask(ask)
             if answer is None and warm and child.ended_idle():
                 child.end()
-                child = _Child()
+                child = _Child(self._idle_s)
                 answer = child.ask(ask)
         except Late:
             busy = child.cpu_s() > self._limits.cpu_s / 2
@@ -102,7 +104,7 @@ class BoundedParsers:
         with self._lock:
             if self._idle:
                 return self._idle.pop(), True
-        return _Child(), False
+        return _Child(self._idle_s), False
 
     def _give_back(self, child: _Child, *, spent: bool) -> None:
         with self._lock:
@@ -138,11 +140,11 @@ def _death(status: int, size: int, limits: ParseLimits) -> Unreadable:
 class _Child:
     """One parsing process and its pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle_s: float) -> None:
         lifeline, self._alive = os.pipe2(os.O_CLOEXEC)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "colonnade.adapters.parsers.child", str(lifeline)],
+                [sys.executable, "-P", "-m", "colonnade.adapters.parsers.child", str(lifeline), str(idle_s)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
