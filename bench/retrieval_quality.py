@@ -87,7 +87,7 @@ def permissions(
     asked: NDArray[np.float32],
     judged: Judged,
 ) -> dict[str, object]:
-    """What statistics of the permitted set cost against those of all, and how many answers depend on hidden documents."""
+    """What statistics of the permitted set cost against those of all; how many answers depend on what is hidden."""
     draw = random.Random(data.SEED)
     cost_ndcg, differs, other_ids, compared = [], 0, 0, 0
     for reader in range(3):

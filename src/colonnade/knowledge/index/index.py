@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from colonnade.core.search import Hit, IndexedChunk, Visibility
 from colonnade.knowledge.index import lexical, stored
 from colonnade.knowledge.index.analyse import Analyser
-from colonnade.knowledge.index.postings import Postings, Segment
+from colonnade.knowledge.index.postings import Postings, Segment, merge
 from colonnade.knowledge.index.rights import Rights
 from colonnade.knowledge.index.rows import Rows
 from colonnade.knowledge.index.search import Question, find
@@ -62,6 +62,7 @@ class Index:
         self.vectors = vectors
         self._secret = secret
         self._analyser = Analyser(secret)
+        self._writing = threading.RLock()
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._rows = Rows()
@@ -78,15 +79,17 @@ class Index:
         """Take in a content's chunks, found at once; what stood for the content before goes, vectors too."""
         analysed = [self._analyser.passage(chunk.words) for chunk in chunks]
         hashed, sketches = [a[0] for a in analysed], [a[1] for a in analysed]
-        with self._lock:
-            self.remove(content)
-            number = self._rights.contents.number(content)
-            first = self._rows.append(
-                number, [c.order for c in chunks], [len(h) for h in hashed], [c.key for c in chunks], sketches
-            )
-            self._spans[content] = (first, len(chunks))
-            self._postings.add(first, hashed)
-            self._changed()
+        with self._writing:
+            with self._lock:
+                self.remove(content)
+                number = self._rights.contents.number(content)
+                first = self._rows.append(
+                    number, [c.order for c in chunks], [len(h) for h in hashed], [c.key for c in chunks], sketches
+                )
+                self._spans[content] = (first, len(chunks))
+                self._postings.add(first, hashed)
+                self._changed()
+            self._merge()
 
     def set_vectors(self, content: str, first: int, rows: NDArray[np.float32]) -> None:
         """Vectors [n, dimensions] for the content's chunks first..first+n, by position in what `add` was given.
@@ -107,7 +110,7 @@ class Index:
 
     def remove(self, content: str) -> None:
         """Forget a content's chunks; its visibilities stay until replaced or dropped. Unknown ones are fine."""
-        with self._lock:
+        with self._writing, self._lock:
             begin, count = self._spans.pop(content, (0, 0))
             if count:
                 self._rows.live[begin : begin + count] = False
@@ -204,7 +207,7 @@ class Index:
         meta, arrays = stored.read(path, self._secret)
         if meta["dimensions"] != self.dimensions:
             raise stored.unusable("holds vectors of another length")
-        with self._idle:
+        with self._writing, self._idle:
             self._idle.wait_for(lambda: not self._searching)
             self._rows = Rows.restored(arrays, self._secret)
             self._postings = Postings.restored(arrays)
@@ -269,6 +272,17 @@ class Index:
         for begin, count in (self._spans[c] for c in set(contents) if c in self._spans):
             mask[begin : begin + count] = True
         return mask
+
+    def _merge(self) -> None:
+        """Merge segments while searches run; only other writers wait."""
+        while True:
+            with self._lock:
+                pair = self._postings.mergeable()
+            if pair is None:
+                return
+            merged = merge(*pair)
+            with self._lock:
+                self._postings.swap(pair, merged)
 
     def _compact(self) -> None:
         """Close the gaps of removed rows once they are half of all, when no search looks."""

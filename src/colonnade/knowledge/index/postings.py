@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FLUSH_AT = 2_000_000
+_FLUSH_AT = 400_000
 _MERGE_RATIO = 4
 _PARTS = ("terms", "offsets", "rows", "counts")
 
@@ -106,23 +106,28 @@ class Postings:
         inside = rows[1:] == rows[:-1]
         self._rows += [rows, rows[1:][inside]]
         self._hashes += [hashes, paired(hashes[:-1], hashes[1:])[inside]]
-        self._waiting += 2 * len(rows)
+        self._waiting += len(rows)
         if self._waiting > _FLUSH_AT:
             self.flush()
 
     def flush(self) -> tuple[Segment, ...]:
         """All segments, with everything added so far in them."""
         if self._waiting:
-            rows, hashes = np.concatenate(self._rows), np.concatenate(self._hashes)
-            segments = [*self.segments, build(rows, hashes)] if len(rows) else list(self.segments)
-            while len(segments) > 1 and segments[-2].size < _MERGE_RATIO * segments[-1].size:
-                last = segments.pop()
-                segments[-1] = merge(segments[-1], last)
-            self.segments = tuple(segments)
-            self._waiting = 0
-        self._rows.clear()
-        self._hashes.clear()
+            self.segments = (*self.segments, build(np.concatenate(self._rows), np.concatenate(self._hashes)))
+            self._rows, self._hashes, self._waiting = [], [], 0
         return self.segments
+
+    def mergeable(self) -> tuple[Segment, Segment] | None:
+        """Two neighbours of which the newer has grown too large to stand alone, or None: `merge` them, then `swap`."""
+        for old, new in zip(self.segments[-2::-1], self.segments[:0:-1], strict=True):
+            if old.size < _MERGE_RATIO * new.size:
+                return old, new
+        return None
+
+    def swap(self, pair: tuple[Segment, Segment], merged: Segment) -> None:
+        """Put `merged` in the place of the pair; segments that came meanwhile stay behind it."""
+        at = next(i for i, segment in enumerate(self.segments) if segment is pair[0])
+        self.segments = (*self.segments[:at], merged, *self.segments[at + 2 :])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All segments, for a file; segments never change, so nothing is copied."""
