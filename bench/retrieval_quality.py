@@ -61,7 +61,9 @@ def scifact(folder: Path | None) -> dict[str, object]:
     """Quality in every mode, CPU, and three readers."""
     with gzip.open(DATA / "scifact/corpus.jsonl.gz", "rt") as file:
         documents = {d["_id"]: f"{d['title']} {d['text']}" for d in map(json.loads, file)}
-    questions = {q["_id"]: q["text"] for q in map(json.loads, (DATA / "scifact/queries.train.jsonl").open())}
+    questions = {
+        q["_id"]: q["text"] for q in map(json.loads, (DATA / "scifact/queries.train.jsonl").read_text().splitlines())
+    }
     judged: Judged = {}
     for line in (DATA / "scifact/qrels.train.tsv").read_text().splitlines()[1:]:
         question, document, grade = line.split("\t")

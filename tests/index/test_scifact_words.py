@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words alone on a real collection: a change to terms, stems or BM25 that costs quality is seen here. No model is needed."""
+"""Words alone on a real collection, without a model: a change to terms, stems or BM25 that costs quality is seen."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_words_alone_find_the_evidence_of_scientific_claims() -> None:
         question, document_id, _ = line.split("\t")
         judged.setdefault(question, set()).add(document_id)
     gains = []
-    for question in map(json.loads, (DATA / "queries.train.jsonl").open()):
+    for question in map(json.loads, (DATA / "queries.train.jsonl").read_text().splitlines()):
         relevant = judged[question["_id"]]
         hits = index.search(question["text"], None, readers=frozenset({"all"}), k=10, collapse=False)
         gain = sum(1 / math.log2(i + 2) for i, hit in enumerate(hits) if hit.content in relevant)
