@@ -70,9 +70,7 @@ def _example(backend: Backend, visit: Visit, document: str) -> list[str]:
     heading = _HEADING.search(source.text[:20_000]) if source is not None else None
     if source is None or heading is None or not source.title:
         return []
-    about = heading["words"].strip().rstrip(".:")
-    about = about[0].lower() + about[1:] if about[1:2].islower() else about
-    return [f"What does “{source.title}” say about {about}?"]
+    return [f"What does “{source.title}” say under “{heading['words'].strip().rstrip('.:')}”?"]
 
 
 @dataclass(frozen=True, slots=True)
