@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from colonnade.core.documents import Block, BlockKind, Chunk, Parsed
 from colonnade.knowledge.sentences import sentences
 
+CHUNKER = "chunk/1"
+"""Goes up whenever the chunks of a text could change: a content's identity holds it beside the parser's version."""
+
 MOST = 230
 """The most pieces of a chunk with its context: the embedder's 254, less a margin for the estimate."""
 

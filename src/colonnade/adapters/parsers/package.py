@@ -41,12 +41,12 @@ def attribute(element: ElementTree.Element, name: str) -> str | None:
 
 
 class Package:
-    """A zip file in memory, read within bounds.
+    """A zip file in memory, read within bounds; `looser` multiplies the ratio to which it may unpack.
 
     Raises `Unreadable`: `bomb` past a bound, `encrypted` for a protected one, `corrupt` for what is no zip.
     """
 
-    def __init__(self, raw: bytes, limits: ParseLimits) -> None:
+    def __init__(self, raw: bytes, limits: ParseLimits, *, looser: int = 1) -> None:
         if raw.startswith(_OLE):
             raise Unreadable("It is protected by a password, or of an older format.", code="encrypted")
         try:
@@ -57,7 +57,7 @@ class Package:
         if len(members) > limits.zip_members:
             raise Unreadable(f"It has {len(members)} members; the limit is {limits.zip_members}.", code="bomb")
         total = sum(member.file_size for member in members)
-        if total > _WHOLE_MIB << 20 or total > max(len(raw) * limits.zip_ratio, _FREE_RATIO_BYTES):
+        if total > _WHOLE_MIB << 20 or total > max(len(raw) * limits.zip_ratio * looser, _FREE_RATIO_BYTES):
             raise Unreadable(f"It would unpack to {total} bytes from {len(raw)}.", code="bomb")
         self._members = {member.filename.lstrip("/"): member for member in members}
         self._relations: dict[str, dict[str, tuple[str, str]]] = {}

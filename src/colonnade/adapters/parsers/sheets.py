@@ -20,6 +20,9 @@ from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
 
 _MOST_CELLS = 5_000_000
+_LOOSER = 3
+"""A million formatted rows without a value are common, and pack 350-fold; zeros pack 1030-fold."""
+
 _MOST_MERGED = 200_000
 
 _Row = list[str]
@@ -29,7 +32,7 @@ def parse_sheets(raw: bytes, limits: ParseLimits) -> Parsed:
     """The tables of a workbook. Raises `Unreadable`: `encrypted`, `corrupt`, `bomb`, `no_text`."""
     import python_calamine as calamine
 
-    package = Package(raw, limits) if raw.startswith(b"PK") else None
+    package = Package(raw, limits, looser=_LOOSER) if raw.startswith(b"PK") else None
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(raw))
     except calamine.PasswordError as error:
