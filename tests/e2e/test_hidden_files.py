@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a reader gets equals what a project of only the permitted files gives (Seen from outside 3). At length: bench/soak."""
+"""What a reader gets equals what a project of only the permitted files gives (Seen from outside 3). At length:
+bench/soak.
+"""
 
 from __future__ import annotations
 

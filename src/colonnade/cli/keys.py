@@ -54,9 +54,8 @@ def run(args: argparse.Namespace) -> int:
             print(made["key"])
             say(f"this is {args.person}'s key {args.name!r}; it is shown this once")
         return 0
-    found = [
-        row for row in client.keys() if args.name in (row["id"], row["name"], row["ref"]) and row["revoked_ms"] is None
-    ]
+    rows = client.keys()
+    found = [row for row in rows if args.name in (row["id"], row["name"], row["ref"]) and row["revoked_ms"] is None]
     if not found:
         raise UnknownName(f"there is no key {args.name!r} in force", hint="`colonnade keys list` shows them")
     client.revoke_key(found[0]["id"])

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The declaration, version 1: its model (also its JSON Schema), and errors that name file, line, what and how to mend.
-"""
+"""The declaration, version 1: its model (also its JSON Schema), and errors that name file, line, what and how to mend."""
 
 from __future__ import annotations
 
@@ -60,11 +59,9 @@ class Source(Strict):
     @property
     def key(self) -> str:
         """What names this source within its knowledge base."""
-        return (
-            f"builtin:{self.builtin}"
-            if self.builtin
-            else Path(str(self.path)).as_posix().removeprefix("./").rstrip("/") or "."
-        )
+        if self.builtin:
+            return self.builtin
+        return Path(str(self.path)).as_posix().removeprefix("./").rstrip("/") or "."
 
 
 class EmbedWith(Strict):
