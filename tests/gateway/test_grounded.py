@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from colonnade.core.errors import StorageFull
 from colonnade.gateway.grounded import BROKE_OFF, DOWN, NOT_ANSWERED, UNVERIFIED
 from tests.gateway.conftest import KEYS, UPSTREAM_SECRET, House, Reply
 from tests.gateway.dummy_upstream import DummyUpstream
@@ -192,3 +193,21 @@ def test_an_asker_who_leaves_is_recorded_and_the_model_is_let_go(house: House, u
     until(lambda: bool(house.backend.recorded))
     assert house.backend.recorded[-1].answer == f"{QUOTE} [1]"
     assert "left before" in house.backend.recorded[-1].note
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(StorageFull("No space is left."), "storage_full"), (KeyError("x"), "internal")]
+)
+def test_an_answer_that_cannot_be_recorded_ends_with_an_error_and_not_as_if_all_were_well(
+    error: Exception, code: str, house: House, upstream: DummyUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(house.backend, "record_answer", fail)
+    upstream.text = "A hotel night may cost at most 120 euros [1]."
+    streamed = ask(house)
+    assert streamed.events[-1]["error"]["code"] == code
+    assert not streamed.done
+    whole = house.chat("writer", QUESTION)
+    assert whole.error["code"] == code

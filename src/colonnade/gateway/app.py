@@ -241,8 +241,16 @@ class Gateway:
                     async for chunk in chunks:
                         await stream.write(chunk)
                 await stream.end()
-        except Exception:
+        except Exception as error:
             log.exception("a stream broke, %s", request.ref)
-            await stream.end()
+            await stream.end(_last_words(request, error))
         finally:
             self.context.heartbeat.remove(stream)
+
+
+def _last_words(request: Request, error: Exception) -> bytes:
+    """The error event of an API stream that broke; a page's stream just ends, and its browser connects anew."""
+    if not request.path.startswith("/v1/"):
+        return b""
+    body = error_body(error) if isinstance(error, ColonnadeError) else internal(request.ref)
+    return b"data: " + body + b"\n\n"

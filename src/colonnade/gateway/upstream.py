@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
-from yarl import URL
 
 from colonnade.core.errors import UpstreamDown
 from colonnade.gateway.backend import Upstream
@@ -34,7 +33,7 @@ class Upstreams:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[str, URL] = {}
+        self._urls: dict[str, str] = {}
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -52,10 +51,10 @@ class Upstreams:
             await self._session.close()
             self._session = None
 
-    def _url(self, base: str) -> URL:
+    def _url(self, base: str) -> str:
         url = self._urls.get(base)
         if url is None:
-            url = self._urls[base] = URL(chat_url(base))
+            url = self._urls[base] = chat_url(base)
         return url
 
     @asynccontextmanager

@@ -10,12 +10,13 @@ import hashlib
 import queue
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colonnade.core.answers import Asker
 from colonnade.core.errors import Unavailable, UnknownName
 from colonnade.gateway.backend import (
     AnswerView,
+    Backend,
     FileView,
     KeyHolder,
     KnowledgeView,
@@ -245,3 +246,7 @@ class FakeBackend(FakeHouse):
     def stop(self) -> None:
         self.stopped.set()
         self._publish(None)
+
+
+if TYPE_CHECKING:
+    _complete: Backend = FakeBackend()
