@@ -116,6 +116,27 @@ def test_a_doubt_is_noted_beside_the_answer_and_abstains_only_far_out() -> None:
     assert (refused.status, refused.reason.kind, refused.citations) == ("abstained", "unsupported", ())
 
 
+def test_an_identifier_that_stands_nowhere_is_named_and_not_answered_with_another() -> None:
+    text = "The P100 has a warranty of three years, the P200 of five years."
+    refused = ask("What is the warranty of the P400?", passage(text))
+    assert refused.reason is not None
+    assert (refused.status, refused.reason.kind) == ("abstained", "unsupported")
+    assert "P400" in refused.reason.message
+    assert ask("What is the warranty of the P200?", passage(text)).status == "answered"
+
+
+def test_a_name_that_stands_nowhere_is_noted_beside_the_answer() -> None:
+    found = ask("How much may a hotel cost in Tokyo?", passage("A hotel may cost up to 130 euros a night."))
+    assert found.status == "answered"
+    assert found.note is not None
+    assert "Tokyo" in found.note.message
+
+
+def test_a_heading_is_read_but_not_quoted() -> None:
+    text = "7 Fault codes\n\nE04 Voltage too low.\n\nE07 Rotor blocked, turn the shaft by hand.\n"
+    assert ask("What does fault code E07 mean?", passage(text)).quotes[0].text.startswith("E07 Rotor")
+
+
 def test_vectors_choose_among_sentences_that_words_cannot_tell_apart() -> None:
     text = "The pump hums when it starts. The pump rattles when it stops."
     question = "pump noise"

@@ -59,6 +59,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’.-]*(?:\s+(?:of|de|van|von|the|la|du|and)?\s*[A-Z][\w'’.-]*)*")
+_CODE = re.compile(r"\b[A-Za-z]+[-_]?\d[\w-]*")
 _PLACE = re.compile(
     r"\b(?:in|at|from|near|to|of|into|across|around|between|outside|within|through|on|north|south|east|west)\s+"
     r"(?:the\s+|modern\s+|central\s+|southern\s+|northern\s+|eastern\s+|western\s+)*[A-Z]\w+"
@@ -83,6 +84,15 @@ def kind_of(question: str) -> Kind:
 def names(text: str) -> list[str]:
     """Capitalised words and their sequences, without the one that merely begins the sentence."""
     return [match.group().rstrip(".") for match in _NAME.finditer(text)]
+
+
+def codes(text: str) -> list[str]:
+    """Identifiers of letters and digits, as articles and faults have them, lower case.
+
+    >>> codes("Does the P400 show E07 in the 1990s?")
+    ['p400', 'e07']
+    """
+    return [match.group().lower() for match in _CODE.finditer(text)]
 
 
 def numbers(text: str) -> list[str]:

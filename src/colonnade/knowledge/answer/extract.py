@@ -25,6 +25,7 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 ABSENT = "The sources that you may read do not speak of this."
 UNSUPPORTED = "The sources speak of this, but do not seem to answer the question."
+UNMENTIONED = "The sources that you may read do not mention {}."
 DOUBT = "The sources may speak of something slightly different: check the quote."
 
 
@@ -60,14 +61,21 @@ def extract(
     doubt = _doubt(asked, ordered, passages, dense)
     most = calibration.unsupported if dense else calibration.unsupported_lexical
     noted = calibration.doubt if dense else calibration.doubt_lexical
+    codes, names = twisted.unmentioned(asked, passages)
+    signals |= {"unmentioned_codes": float(len(codes)), "unmentioned_names": float(len(names))}
     signals |= {"twisted": doubt, "twisted_threshold": most, "twisted_note": noted}
     confidence = 1.0 / (1.0 + math.exp(-min(max(score, -30.0), 30.0)))
+    if codes:
+        unknown = Reason("unsupported", UNMENTIONED.format(", ".join(codes).upper()), float(len(codes)), 0.0)
+        return _abstained(unknown, signals, confidence)
     if doubt > most:
         return _abstained(Reason("unsupported", UNSUPPORTED, doubt, most), signals, confidence)
     candidates = [Candidate(o.piece.source, o.piece.present, o.score) for o in ordered]
     quotes = compose(candidates, passages, margin=threshold("agree_margin"))
     answer, cited = written(quotes)
     note = Reason("unsupported", DOUBT, doubt, noted) if doubt > noted else None
+    if names:
+        note = Reason("unsupported", UNMENTIONED.format(", ".join(names)), float(len(names)), 0.0)
     return Extract("answered", answer, quotes, cited, None, note, signals, confidence)
 
 

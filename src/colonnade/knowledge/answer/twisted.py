@@ -9,14 +9,30 @@ kind than `topic`: the two are never mixed into one number.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from colonnade.knowledge.answer.asked import Asked
-from colonnade.knowledge.answer.cues import offers
+from colonnade.knowledge.answer.cues import codes, names, offers
 from colonnade.knowledge.answer.opposites import NEGATION, PLAIN_NOT, turned
 from colonnade.knowledge.answer.passages import Passage
 from colonnade.knowledge.answer.pieces import Piece
 from colonnade.knowledge.answer.weights import model
 from colonnade.knowledge.index.words import terms
+
+
+def unmentioned(asked: Asked, passages: Sequence[Passage]) -> tuple[list[str], list[str]]:
+    """Identifiers, and names, of the question that no passage mentions at all.
+
+    A term that rare would have been found if it stood anywhere in what the reader may read. On SQuAD 2.0 a missing
+    name is ten times as frequent in twisted questions (14 %) as in good ones (1.4 %, mostly misspelt or spelled out);
+    a missing identifier never occurred in a good one.
+    """
+    whole = " ".join(f"{p.context} {' '.join(p.headings)} {p.text}" for p in passages)
+    low, held = whole.lower(), frozenset(terms(whole))
+    missing_codes = [code for code in codes(asked.text) if code not in low]
+    missing_names = [name for name in names(asked.text) if not held & frozenset(terms(name)) and terms(name)]
+    return missing_codes, [name for name in missing_names if name.lower() not in missing_codes]
+
 
 _WORD = re.compile(r"[\w'’-]+")
 
