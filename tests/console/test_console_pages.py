@@ -9,6 +9,7 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page
 
 from colonnade.gateway.console import assets
@@ -181,6 +182,21 @@ def test_what_may_not_be_read_looks_like_what_does_not_exist(open_page: OpenPage
         assert there.text() == gone.text()
         plain = {k: v for k, v in there.headers.items() if k not in varying}
         assert plain == {k: v for k, v in gone.headers.items() if k not in varying}
+
+
+def test_what_goes_wrong_inside_is_a_page_with_a_reference_and_no_insides(
+    open_page: OpenPage, house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("an inner secret")
+
+    monkeypatch.setattr(house, "ledger", broken)
+    page = open_page("/")
+    answer = page.context.request.get("/ledger")
+    assert answer.status == 500
+    assert answer.headers["x-request-id"] in answer.text()
+    assert "inner secret" not in answer.text()
+    assert answer.headers["x-request-id"] in caplog.text
 
 
 def test_without_a_key_every_page_leads_to_the_sign_in_that_says_where_the_token_lies(open_page: OpenPage) -> None:

@@ -7,7 +7,9 @@ page, whether it is unknown or forbidden.
 
 from __future__ import annotations
 
+import logging
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from urllib.parse import quote
@@ -19,6 +21,7 @@ from colonnade.gateway.console import ask, assets, keys, knowledge, ledger, live
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 from colonnade.gateway.http import Request, Response, StreamResponse, offload
 
+log = logging.getLogger("colonnade.gateway")
 THEME_COOKIE = "colonnade_theme"
 THEMES = ("auto", "light", "dark")
 YEAR_S = 31_536_000
@@ -105,6 +108,11 @@ class Console:
             return _missing(visit)
         except ColonnadeError as error:
             return render.page("error.html", visit, status=error.http_status, error=error)
+        except Exception:
+            request.ref = request.ref or f"request/{secrets.token_hex(8)}"
+            log.exception("unexpected error, %s", request.ref)
+            message = f"Something went wrong here; the daemon's log has it under {request.ref}."
+            return render.page("error.html", visit, status=500, error=ColonnadeError(message, code="internal"))
 
     async def _ask(self, visit: Visit) -> Reply:
         asked = await offload(ask.question, visit)
