@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colonnade.core.errors import ColonnadeError
@@ -235,3 +235,32 @@ def test_any_json_either_decodes_or_is_refused_with_400(value: Any, kind: type) 
     else:
         refused = None
     assert refused in (None, (400, "invalid_type"), (400, "missing_required_parameter"))
+
+
+ROUTES = [
+    "/v1/ask", "/v1/search", "/v1/feedback", "/v1/embeddings", CHAT, "/v1/models/x", "/v1/why/x", "/documents/x/raw", "/mcp",
+    "/admin/keys", "/admin/apply", "/admin/keys/revoke", "/login", "/", "/%ff%00", "/v1/impact/" + "x" * 300,
+]  # fmt: skip
+header_values = st.text(
+    alphabet=st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "HEAD", "DELETE", "PUT"]),
+    path=st.sampled_from(ROUTES),
+    value=json_values | st.dictionaries(fields, json_values, max_size=6),
+    who=st.sampled_from(["anna", "owner", "nonsense", None]),
+    name=st.sampled_from(
+        ["cookie", "origin", "x-colonnade-as", "accept", "mcp-method", "mcp-protocol-version", "x-other"]
+    ),
+    header=header_values,
+)
+def test_no_request_makes_the_gateway_stumble(
+    method: str, path: str, value: Any, who: str | None, name: str, header: str, house: House
+) -> None:
+    reply = house.call(method, path, value, who=who, headers={name: header.encode("latin-1")})  # type: ignore[dict-item]
+    assert reply.status < 500
+    if reply.status >= 400 and method != "HEAD" and path != "/mcp":
+        assert reply.error["code"]
