@@ -47,6 +47,11 @@ def main() -> int:
 
 
 def _die_with_parent(lifeline: int) -> None:
+    """Let the kernel end us when the other end of the lifeline closes, whatever the parent did with its own signals."""
+    deadly = (signal.SIGIO, signal.SIGXCPU)
+    for number in deadly:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, deadly)
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
