@@ -26,7 +26,8 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 def local(element: ElementTree.Element) -> str:
     """The name of an element without its namespace: Strict and Transitional documents differ only there."""
-    return str(element.tag).rpartition("}")[2]
+    tag = element.tag
+    return tag[tag.rfind("}") + 1 :]
 
 
 def attribute(element: ElementTree.Element, name: str) -> str | None:
