@@ -237,7 +237,24 @@ def test_any_json_either_decodes_or_is_refused_with_400(value: Any, kind: type) 
     assert refused in (None, (400, "invalid_type"), (400, "missing_required_parameter"))
 
 
-ROUTES = ["/v1/ask", "/v1/search", "/v1/feedback", "/v1/embeddings", "/v1/chat/completions", "/v1/models/x", "/v1/why/x", "/v1/impact/a/b/c", "/documents/x/raw", "/mcp", "/admin/keys", "/admin/apply", "/admin/keys/revoke", "/login", "/", "/%ff%00"]
+ROUTES = [
+    "/v1/ask",
+    "/v1/search",
+    "/v1/feedback",
+    "/v1/embeddings",
+    "/v1/chat/completions",
+    "/v1/models/x",
+    "/v1/why/x",
+    "/v1/impact/a/b/c",
+    "/documents/x/raw",
+    "/mcp",
+    "/admin/keys",
+    "/admin/apply",
+    "/admin/keys/revoke",
+    "/login",
+    "/",
+    "/%ff%00",
+]
 latin = st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f")
 header_values = st.text(alphabet=latin, max_size=20)
 
