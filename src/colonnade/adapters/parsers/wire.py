@@ -16,7 +16,7 @@ import msgspec
 from colonnade.core.documents import Block, BlockKind, Parsed
 from colonnade.ports.outside.parsers import ParseLimits
 
-MOST_BYTES = 1 << 30
+MOST_BYTES = 1 << 29
 _KINDS = tuple(BlockKind)
 _KIND_NUMBER = {kind: number for number, kind in enumerate(_KINDS)}
 
