@@ -144,3 +144,15 @@ class VectorsConformance:
         for thread in threads:
             thread.join()
         assert not wrong
+
+    def test_many_rows_are_searched_as_well_as_few(self, make: Callable[[int], Vectors]) -> None:
+        """Above some size an engine may go about it in another way; what it promises stays the same."""
+        engine, rows = make(DIMENSIONS), unit_vectors(50_000, 16)
+        rows[40_000:40_700] = rows[40_000]
+        engine.put(0, rows)
+        scope, found = scope_of(np.arange(50_000), 50_000), 0
+        for query in unit_vectors(20, 17):
+            nearest = np.argsort(-(rows @ query))[:10]
+            found += int(np.isin(nearest, engine.shortlist(query, scope, 400)).sum())
+        assert found >= 0.99 * 200
+        assert np.isin(np.arange(40_000, 40_700), engine.shortlist(rows[40_000], scope, 50)).all()

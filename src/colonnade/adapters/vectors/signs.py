@@ -36,7 +36,7 @@ class SignVectors(FixedPoint):
         bits: length of a code, a multiple of 64; longer codes lose less and cost more.
     """
 
-    def __init__(self, dimensions: int, bits: int = 512) -> None:
+    def __init__(self, dimensions: int, bits: int = 448) -> None:
         super().__init__(dimensions)
         self.bits = bits
         self.id = f"signs{bits}"
@@ -73,8 +73,7 @@ class SignVectors(FixedPoint):
             distance = _distances(codes[:, : int(rows[-1]) + 1], code)
             if len(distance) > len(rows):
                 distance = distance[rows]
-        cut = np.partition(distance, want - 1)[want - 1]
-        near: NDArray[np.int64] = rows[np.flatnonzero(distance <= cut)]
+        near: NDArray[np.int64] = rows[distance <= np.partition(distance, want - 1)[want - 1]]
         return near
 
     def _pack(self, scope: Scope, codes: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -17,7 +17,7 @@ from colonnade.knowledge.index.rows import Rows, ranked
 from colonnade.knowledge.index.view import View
 from colonnade.ports.outside.vectors import Vectors
 
-_DEPTH_DENSE = 400
+_DEPTH_DENSE = 500
 _DEPTH_WORDS = 200
 _DEPTH_A_RESULT = 4
 
@@ -142,11 +142,21 @@ def _chosen(
     """The k best in order; of chunks that say the same only the first."""
     order = ranked(found, scores, rows.keys, 3 * question.k + 8 if question.collapse else question.k)
     if question.collapse:
-        kept, sketches = Kept(), rows.sketches[found[order]].tolist()
-        lengths = rows.length[found[order]].tolist()
-        first = [kept.takes(*pair) for pair in zip(sketches, lengths, strict=True)]
-        order = order[np.array(first, bool)][: question.k]
+        order = order[_distinct(rows, found[order], question.k)]
     return [Found(int(found[i]), float(scores[i]), float(words[i]), float(dense[i])) for i in order]
+
+
+def _distinct(rows: Rows, found: NDArray[np.int64], k: int) -> list[int]:
+    """Positions of the first k that say something that none before says."""
+    kept, first = Kept(), []
+    for i, (sketched, length) in enumerate(
+        zip(rows.sketches[found].tolist(), rows.length[found].tolist(), strict=True)
+    ):
+        if kept.takes(sketched, length):
+            first.append(i)
+            if len(first) == k:
+                break
+    return first
 
 
 def _best(scores: NDArray[np.float64], many: int) -> NDArray[np.int64]:
