@@ -5,6 +5,8 @@ every code.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from colonnade.core.documents import UNREADABLE_CODES
 from colonnade.gateway.backend import Walk
-from colonnade.gateway.console import lineage, sourcetext, words
+from colonnade.gateway.console import lineage, live, sourcetext, words
 from tests.console.console_house import LONG
 
 TEXTS = st.text(alphabet=st.sampled_from("ab <&>\"'\r\n\té€😀\x00\x1b"), max_size=80)
@@ -83,6 +85,21 @@ def test_every_reason_for_not_reading_a_file_has_words_advice_and_a_command() ->
         assert mending.reason == UNREADABLE_CODES[code]
         assert mending.advice
         assert mending.command
+
+
+def test_a_stream_ends_with_what_it_watches_and_sends_only_what_changed() -> None:
+    drawn = iter([("a", False), ("a", False), ("b", False), ("c", True), ("never", True)])
+    sent = asyncio.run(_all(live.watch(lambda: next(drawn), every_s=0.001)))
+    assert sent == [b"data: a\n\n", b"data: b\n\n", b"data: c\n\n", b"event: done\ndata: \n\n"]
+
+
+def test_a_stream_does_not_outlive_the_rights_it_began_with() -> None:
+    sent = asyncio.run(_all(live.watch(lambda: ("a", False), every_s=0.001, life_s=0.005)))
+    assert sent == [b"data: a\n\n"]
+
+
+async def _all(stream: AsyncIterator[bytes]) -> list[bytes]:
+    return [event async for event in stream]
 
 
 def test_a_path_in_a_mending_command_is_quoted() -> None:

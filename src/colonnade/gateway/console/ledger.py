@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from colonnade.gateway.console import lineage, present, render
+from colonnade.gateway.console import lineage, links, present, render
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 
 PAGE = 40
@@ -47,7 +47,7 @@ def ref_page(visit: Visit, ref: str) -> Reply | None:
 def find(visit: Visit) -> Reply:
     """Go to the page of whatever was pasted; what is unknown and what may not be seen are not found alike."""
     text = visit.query.get("q", "").strip()
-    place = visit.backend.find(visit.asker, text) if text else None
-    if place is not None and place.startswith("/") and not place.startswith("//"):
+    place = links.local(visit.backend.find(visit.asker, text) or "") if text else ""
+    if place:
         return redirect(visit.url(place))
     return render.page("find.html", visit, status=404 if text else 200, text=text)

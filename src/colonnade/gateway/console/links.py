@@ -44,3 +44,13 @@ def entry_ref(entry: Mapping[str, Any]) -> str:
         return subject
     kind = PREFIXES[subject[:3]]
     return f"{'person' if kind == 'principal' else kind}/{subject}"
+
+
+def local(place: str) -> str:
+    """A path of ours, fit for a Location header, or "": never another site, whatever was typed.
+
+    >>> local("/runs?q=a b"), local("//elsewhere.example"), local("/\\\\elsewhere.example")
+    ('/runs?q=a%20b', '', '')
+    """
+    ours = place.startswith("/") and not place.startswith(("//", "/\\"))
+    return quote(place, safe="/?&=%@#+:,;~!*'()$") if ours and place.isprintable() else ""

@@ -9,14 +9,18 @@ from collections.abc import AsyncIterator, Callable
 from colonnade.gateway.http import offload, sse
 
 EVERY_S = 0.5
+LIFE_S = 120.0
+"""A stream ends after so long and the browser asks for it anew: with the rights that it has by then."""
 
 
-async def watch(draw: Callable[[], tuple[str, bool]], every_s: float = EVERY_S) -> AsyncIterator[bytes]:
+async def watch(
+    draw: Callable[[], tuple[str, bool]], every_s: float = EVERY_S, life_s: float = LIFE_S
+) -> AsyncIterator[bytes]:
     """Fragments as unnamed events, sent when they differ from the last one; `done` ends the stream once nothing
     moves.
     """
     last: str | None = None
-    while True:
+    for _ in range(max(1, round(life_s / every_s))):
         html, finished = await offload(draw)
         if html != last:
             yield sse(html)

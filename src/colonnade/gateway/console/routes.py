@@ -12,12 +12,11 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from urllib.parse import quote
 
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import ColonnadeError, UnknownName
 from colonnade.gateway.backend import Backend, Route
-from colonnade.gateway.console import ask, assets, keys, knowledge, ledger, live, render, source
+from colonnade.gateway.console import ask, assets, keys, knowledge, ledger, links, live, render, source
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 from colonnade.gateway.http import Request, Response, StreamResponse, offload
 
@@ -168,15 +167,9 @@ def _set_theme(form: Mapping[str, str]) -> Reply:
     theme = form.get("theme", "auto")
     chosen = theme if theme in THEMES else "auto"
     cookie = f"{THEME_COOKIE}={chosen}; Path=/; Max-Age={YEAR_S}; SameSite=Lax"
-    return redirect(_local(form.get("next", "")) or "/", ("set-cookie", cookie))
+    return redirect(links.local(form.get("next", "")) or "/", ("set-cookie", cookie))
 
 
 def _theme(request: Request) -> str:
     theme = request.cookies.get(THEME_COOKIE, "auto")
     return theme if theme in THEMES else "auto"
-
-
-def _local(place: str) -> str:
-    """A path of ours, or "": never another site, whatever the form says."""
-    plain = place.isprintable() and place.startswith("/") and not place.startswith(("//", "/\\"))
-    return quote(place, safe="/?&=%@#+:,;~!*'()$") if plain else ""
