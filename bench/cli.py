@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CPU of `colonnade --help` and `colonnade status --json`, user + sys of the whole process, against click and Typer saying hello.
+"""CPU of `colonnade --help` and `colonnade status --json`, user + sys of the whole process, against click and Typer
+saying hello.
 
 python bench/cli.py [--peer-python PYTHON]     # a Python that has click and typer
 """
