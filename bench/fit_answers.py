@@ -251,7 +251,7 @@ def main() -> None:
         use(models, thresholds)
         sound = np.array([twisted.score(row, dense=by is not None) for row in rows])[~labels]
         end = "" if by is not None else "_lexical"
-        thresholds[f"unsupported{end}"] = np.quantile(sound, 0.995)
+        thresholds[f"unsupported{end}"] = np.quantile(sound, 0.998)
         thresholds[f"doubt{end}"] = np.quantile(sound, 0.90)
     use(models, thresholds)
     fit_topic_thresholds(data, train, held, embedder, thresholds)
