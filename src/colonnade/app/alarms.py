@@ -28,8 +28,9 @@ class Alarms:
     def tell(self, room: str, alarm: Mapping[str, Any]) -> None:
         """Something is wrong there."""
         with self._lock:
-            self._found[room] = alarm
-            self._write()
+            if self._found.get(room) != alarm:
+                self._found[room] = alarm
+                self._write()
 
     def clear(self, room: str) -> None:
         """It is well again."""

@@ -116,17 +116,22 @@ def _serve(
     from colonnade.gateway.serve import GatewayServer, bind
     from colonnade.govern.ledger.seal import break_seal, seal_state
 
+    os.umask(0o077)
     log_to_file(places.logs / "daemon.log")
     if not foreground:
         log_to_terminal()
     bound = bind(declaration.gateway.host, declaration.gateway.port if port is None else port)
     number = bound.getsockname()[1]
+    changed = changed_while_closed(places)
     break_seal(places.state_file)
     house = House(places, holder=f"{os.getpid()}-{secrets.token_hex(4)}")
+    house.break_leases()
     house.url = f"http://{_named(declaration.gateway.host)}:{number}"
     difference = house.apply(declaration)
     ensure_owner_token(house)
     runtime = Runtime(house)
+    if changed is not None:
+        runtime.alarms.tell("state", changed)
     backend = HouseBackend(house, runtime, number)
     server = GatewayServer(make_gateway(backend), bound)
     backend.on_stop = server.stop
@@ -144,6 +149,33 @@ def _serve(
     house.close()
     seal_state(places.state_file, house.keys, origin)
     _log.info("stopped")
+
+
+def changed_while_closed(places: Places) -> Mapping[str, str] | None:
+    """The alarm that the state file is not the one that was closed; None when it is, or when nobody knows."""
+    from colonnade.govern.ledger.seal import check_seal, seal_path
+
+    if not seal_path(places.state_file).exists():
+        return None
+    try:
+        state = wiring.open_state(places, wiring.open_clock(), readonly=True)
+        try:
+            key = wiring.log_key(places, state)
+        finally:
+            state.close()
+        finding = check_seal(places.state_file, key, wiring.signature_check()).finding
+        message = finding.message if finding is not None else ""
+    except ColonnadeError as error:
+        message = error.message
+    if not message:
+        return None
+    _log.error("the state was changed while no daemon ran: %s", message)
+    return {
+        "room": "state",
+        "code": "state_changed_while_closed",
+        "message": f"the state was changed while no daemon ran: {message}",
+        "hint": "`colonnade down`, then `colonnade verify` says what; restore a backup if nobody of yours did it",
+    }
 
 
 def ensure_owner_token(house: Any) -> None:

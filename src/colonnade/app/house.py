@@ -101,6 +101,11 @@ class House:
             self.on_change()
             return difference
 
+    def break_leases(self) -> None:
+        """End the row leases of a daemon that was killed: our lock on the state directory says that it is gone."""
+        with self.state.transaction() as tx:
+            tx.run("leases_break")
+
     def stored_embedder(self, specification: str) -> str | None:
         """The id under which vectors of that embedder are stored already."""
         for row in self.state.rows("knowledge_of_project", project=self.project):

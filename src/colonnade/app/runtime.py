@@ -11,17 +11,24 @@ import threading
 import time
 from collections.abc import Callable
 
+from colonnade.app import wiring
 from colonnade.app.alarms import Alarms
 from colonnade.app.house import House
 from colonnade.app.writer import GroupWriter
 from colonnade.core.errors import ColonnadeError
 from colonnade.govern.ledger.sequencer import LEASE, Sequencer
 from colonnade.knowledge.ingest.loop import IngestLoop
+from colonnade.ports.outside.hints import Hints
 from colonnade.ports.rowlease import RowLease
 
 LOOK_EVERY_S = 1.0
 COST_SHARE = 0.05
 """A look at the files may take this share of one core: large sources are looked at less often."""
+HINTED_EVERY_S = 5.0
+HINTED_SHARE = 0.004
+"""The same where the operating system tells of every change."""
+WATCH_EVERY_S = 30.0
+"""Folders that could not be watched are tried again."""
 SEQUENCE_EVERY_S = 0.25
 BACK_OFF_S = (1, 2, 5, 15)
 _log = logging.getLogger("colonnade.runtime")
@@ -32,7 +39,7 @@ class Runtime:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.writer = GroupWriter(house.state)
+        self.writer = GroupWriter(house.state, lambda: house.recording.forget())
         self.alarms = Alarms(house.places.alarms)
         self._lease = RowLease(house.state, LEASE, house.holder)
         self._sequencer: Sequencer | None = None
@@ -66,12 +73,16 @@ class Runtime:
 
     def _ingest(self, name: str, loop: IngestLoop) -> None:
         failures = 0
+        hints = wiring.open_hints(loop.look)
+        watching = Watching(hints, loop)
         while not self.house.stop.is_set():
-            began = time.monotonic()
+            began = time.thread_time()
             try:
+                watching.renew()
                 busy = loop.step()
                 failures = 0
                 self.alarms.clear(f"ingest/{name}")
+                self._tell_trouble(f"embed/{name}", loop.trouble)
             except Exception as error:
                 busy = False
                 self._failed(f"ingest/{name}", error)
@@ -79,8 +90,16 @@ class Runtime:
                 self.house.stop.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
                 failures += 1
             if not busy:
-                took = time.monotonic() - began
-                loop.wait(max(LOOK_EVERY_S, took / COST_SHARE))
+                loop.wait(watching.pause(time.thread_time() - began))
+        if hints is not None:
+            hints.close()
+
+    def _tell_trouble(self, room: str, trouble: ColonnadeError | None) -> None:
+        """The declared embedder cannot be used; everything else goes on."""
+        if trouble is None:
+            self.alarms.clear(room)
+        else:
+            self.alarms.tell(room, _alarm(room, trouble))
 
     def _sequence(self) -> None:
         failures = 0
@@ -102,7 +121,7 @@ class Runtime:
     def _failed(self, room: str, error: Exception) -> None:
         if isinstance(error, ColonnadeError):
             _log.error("%s: %s", room, error.message)
-            alarm = {"room": room, "code": error.code, "message": error.message, "hint": error.hint}
+            alarm = _alarm(room, error)
         else:
             _log.exception("%s failed", room)
             alarm = {
@@ -113,3 +132,30 @@ class Runtime:
             }
         self.alarms.tell(room, alarm)
         self.house.on_change()
+
+
+class Watching:
+    """How often one loop looks: seldom while the operating system tells of every change, else by what a look costs."""
+
+    def __init__(self, hints: Hints | None, loop: IngestLoop) -> None:
+        self._hints, self._loop = hints, loop
+        self._told = False
+        self._next = 0.0
+
+    def renew(self) -> None:
+        """Watch the loop's folders as they are now, before it looks."""
+        if self._hints is None or not self._loop.watch:
+            return
+        if self._told or time.monotonic() >= self._next:
+            self._told = self._hints.watch([source.root for source in self._loop.sources])
+            self._next = time.monotonic() + WATCH_EVERY_S
+
+    def pause(self, cost_s: float) -> float:
+        """Seconds until the next look, after one that took so much CPU."""
+        if self._told:
+            return max(HINTED_EVERY_S, cost_s / HINTED_SHARE)
+        return max(LOOK_EVERY_S, cost_s / COST_SHARE)
+
+
+def _alarm(room: str, error: ColonnadeError) -> dict[str, str]:
+    return {"room": room, "code": error.code, "message": error.message, "hint": error.hint}

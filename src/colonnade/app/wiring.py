@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from colonnade.app.settings.environment import Places, secret
-from colonnade.core.errors import StateError, Unavailable
+from colonnade.core.errors import MissingExtra, StateError, Unavailable
 from colonnade.core.note import NoteKey, Verify
 from colonnade.ports.outside.blobs import Blobs
 from colonnade.ports.outside.clock import Clock
+from colonnade.ports.outside.hints import Hints
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.models import Embedder
 from colonnade.ports.outside.parsers import Parsers
@@ -79,6 +80,13 @@ def open_blobs(places: Places) -> Blobs:
     return FileBlobs(places.blobs)
 
 
+def open_hints(wake: Callable[[], None]) -> Hints | None:
+    """The operating system's notices of changed files; None where it gives none."""
+    from colonnade.adapters.watch.inotify import open_inotify
+
+    return open_inotify(wake)
+
+
 def open_parsers() -> Parsers:
     """Parsers, each bounded in a child."""
     from colonnade.adapters.parsers.pool import BoundedParsers
@@ -105,14 +113,15 @@ class Embedders:
         self._lock = threading.Lock()
 
     def get(self, specification: str) -> Embedder | None:
-        """The embedder; None when the default model's weights are not installed. Raises UsageError for a folder that is
-        no model.
+        """The embedder; None when the default model's weights are not installed.
+
+        Raises UsageError for a folder that is no model, Unavailable for a model that does not run.
         """
         with self._lock:
             if specification not in self._open:
                 try:
                     self._open[specification] = self._make(specification)
-                except Unavailable:
+                except MissingExtra:
                     return None
             return self._open[specification]
 

@@ -5,10 +5,11 @@ that wait.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 
 from colonnade.core.errors import ColonnadeError
 from colonnade.ports.outside.state import State, Transaction
@@ -19,10 +20,15 @@ _log = logging.getLogger("colonnade.writer")
 
 
 class GroupWriter:
-    """Takes writes from any thread. `submit` never waits; its future is done once the write is durable."""
+    """Takes writes from any thread. `submit` never waits; its future is done once the write is durable.
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    Args:
+        rolled_back: called when a group was rolled back, before its writes are tried one by one: whatever remembers
+            what it wrote must forget it.
+    """
+
+    def __init__(self, state: State, rolled_back: Callable[[], None] = lambda: None) -> None:
+        self._state, self._rolled_back = state, rolled_back
         self._waiting: list[tuple[Write, Future[None]]] = []
         self._wake = threading.Condition()
         self._closing = False
@@ -63,13 +69,23 @@ class GroupWriter:
                 for write, _ in group:
                     write(tx)
         except Exception as error:
+            self._rolled_back()
             if len(group) > 1:
                 for one in group:
                     self._group([one])
                 return
             if not isinstance(error, ColonnadeError):
                 _log.exception("a write failed")
-            group[0][1].set_exception(error)
+            _tell(group[0][1], error)
             return
         for _, future in group:
+            _tell(future, None)
+
+
+def _tell(future: Future[None], error: Exception | None) -> None:
+    """Whoever waits may have gone: then nobody is told, and the next write is not held up."""
+    with contextlib.suppress(InvalidStateError):
+        if error is None:
             future.set_result(None)
+        else:
+            future.set_exception(error)

@@ -55,6 +55,11 @@ EXPLANATIONS: Mapping[str, str] = {
     "state_locked": "Another process writes the state. One daemon per state directory.",
     "state_newer": "The state was written by a newer release. Use that release.",
     "state_damaged": "The state file is damaged. Restore it from a backup; `colonnade verify` says what is wrong.",
+    "state_changed_while_closed": (
+        "The state file is not the one that the last daemon closed and sealed: something wrote to it while no daemon "
+        "ran. What the ledger covers is checked by `colonnade verify`; rights, sealed text and vectors are not in it. "
+        "Restore a backup unless it was you. The alarm ends with the daemon's next clean stop and start."
+    ),
     "storage_full": (
         "No space is left where the state lies. Free some; nothing acknowledged was lost, and "
         "ingestion goes on by itself."

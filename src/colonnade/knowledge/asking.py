@@ -16,7 +16,9 @@ from colonnade.core.answers import Answer, Asker, Citation, Found
 from colonnade.core.errors import ColonnadeError
 from colonnade.knowledge.answer.extract import extract
 from colonnade.knowledge.answer.passages import Extract, Passage
-from colonnade.knowledge.base import KnowledgeBase
+from colonnade.knowledge.base import KnowledgeBase, share_embedded
+from colonnade.knowledge.index import Index
+from colonnade.ports.outside.models import Embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,17 +58,29 @@ class Asking:
         vector: NDArray[np.float32] | None = None,
     ) -> list[Found]:
         """Passages that the asker may read, best first."""
+        index, embedder = self._base.live()
         if vector is None and mode != "lexical":
-            vector = self.vector(query)
+            vector = self._vector(index, embedder, query)
+        return self._search(index, asker, query, vector, mode, k, at_ms)
+
+    def _search(
+        self,
+        index: Index,
+        asker: Asker,
+        query: str,
+        vector: NDArray[np.float32] | None,
+        mode: Mode,
+        k: int,
+        at_ms: int | None,
+    ) -> list[Found]:
         used: Mode = mode if vector is not None else "lexical"
-        hits = self._base.index.search(query, vector, readers=asker.readers, at_ms=at_ms, k=k, mode=used)
         found = []
-        for hit in hits:
+        for hit in index.search(query, vector, readers=asker.readers, at_ms=at_ms, k=k, mode=used):
             try:
                 content = self._base.shelf.get(hit.content)
             except KeyError:
                 continue
-            document, path = self._standing(asker, hit.content, at_ms)
+            document, path = self._standing(index, asker, hit.content, at_ms)
             chunk = content.chunks[hit.order]
             found.append(
                 Found(
@@ -92,24 +106,25 @@ class Asking:
 
     def answer(self, asker: Asker, question: str, *, at_ms: int | None = None, k: int = PASSAGES) -> Draft:
         """A cited extractive answer, or an abstention."""
-        vector = self.vector(question)
-        found = self.search(
-            asker, question, k=k, at_ms=at_ms, vector=vector, mode="hybrid" if vector is not None else "lexical"
-        )
-        embedder = self._base.embedder if vector is not None else None
+        index, embedder = self._base.live()
+        vector = self._vector(index, embedder, question)
+        found = self._search(index, asker, question, vector, "hybrid", k, at_ms)
         extracted = extract(
             question,
             vector,
             [_passage(f) for f in found],
-            embed=embedder.embed if embedder is not None else None,
-            idf=self._base.index.idf(question, asker.readers, at_ms),
+            embed=embedder.embed if embedder is not None and vector is not None else None,
+            idf=index.idf(question, asker.readers, at_ms),
         )
         return Draft(_answer(extracted, found), tuple(found))
 
     def vector(self, query: str) -> NDArray[np.float32] | None:
         """The query's vector; None while there are no vectors to compare with."""
-        embedder = self._base.embedder
-        if embedder is None or self._base.share_embedded() < HYBRID_FROM:
+        return self._vector(*self._base.live(), query)
+
+    def _vector(self, index: Index, embedder: Embedder | None, query: str) -> NDArray[np.float32] | None:
+        """The query's vector, of the model whose vectors this index holds."""
+        if embedder is None or share_embedded(index) < HYBRID_FROM:
             return None
         try:
             rows: NDArray[np.float32] = embedder.embed([query])
@@ -117,11 +132,13 @@ class Asking:
             return None
         return np.asarray(rows[0])
 
-    def _standing(self, asker: Asker, content: str, at_ms: int | None) -> tuple[str, str]:
+    def _standing(self, index: Index, asker: Asker, content: str, at_ms: int | None) -> tuple[str, str]:
         """The document to cite: of those that hold the content and may be read, the one with the first path."""
-        standing = self._base.index.standing(content, asker.readers, at_ms)
         return min(
-            ((v.document, self._path(v.document, v.valid_from_ms)) for v in standing),
+            (
+                (v.document, self._path(v.document, v.valid_from_ms))
+                for v in index.standing(content, asker.readers, at_ms)
+            ),
             key=lambda pair: (pair[1], pair[0]),
         )
 

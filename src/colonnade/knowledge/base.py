@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from colonnade.ports.outside.state import Row, State
 from colonnade.ports.outside.vectors import Vectors
 
 LEXICAL_DIMENSIONS = 1
+_SPAN = struct.Struct("<II32s")
+"""Start, end and digest of a chunk's text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +55,28 @@ class KnowledgeBase:
         self.tools, self.shelf = tools, shelf
         self.project, self.id, self.name = project, knowledge, name
         self._lock = threading.RLock()
-        self._hashes: dict[str, list[tuple[int, int, str]]] = {}
+        self._hashes: dict[str, bytes] = {}
+        self._paths: dict[int, str] = {}
         self._index: Index | None = None
         self._embedder: Embedder | None = None
 
     @property
     def index(self) -> Index:
         """The live index; built from the rows on first use."""
-        with self._lock:
-            if self._index is None:
-                self._embedder = self._live_embedder()
-                self._index = self._load() or self.build(self._embedder)
-            return self._index
+        return self.live()[0]
 
     @property
     def embedder(self) -> Embedder | None:
         """The embedder whose vectors the live index holds; None: words only."""
+        return self.live()[1]
+
+    def live(self) -> tuple[Index, Embedder | None]:
+        """The live index and the embedder of its vectors, which belong together: take both at once."""
         with self._lock:
-            _ = self.index
-            return self._embedder
+            if self._index is None:
+                self._embedder = self._live_embedder()
+                self._index = self._load() or self.build(self._embedder)
+            return self._index, self._embedder
 
     def row(self) -> Row:
         """The knowledge base's row."""
@@ -88,24 +94,24 @@ class KnowledgeBase:
 
     def take_in(self, contents: Iterable[str], documents: Iterable[str]) -> None:
         """Bring what a transaction changed into the live index."""
-        index = self.index
+        index, embedder = self.live()
         for content in contents:
-            self._add(index, self.shelf.get(content), self._embedder)
+            self._add(index, self.shelf.get(content), embedder)
         rows = [
             row for document in documents for row in self.tools.state.rows("versions_of_document", document=document)
         ]
         if rows:
             index.set_visibility([visibility(dict(row)) for row in rows])
 
+    def doubt(self) -> None:
+        """The live index may lack what was written: it is built anew from the rows."""
+        with self._lock:
+            self._index = None
+
     def swap(self, index: Index, embedder: Embedder | None) -> None:
         """Search by this index from now on."""
         with self._lock:
             self._index, self._embedder = index, embedder
-
-    def share_embedded(self) -> float:
-        """Which share of the chunks has vectors (1.0 when there are none to embed)."""
-        sizes = self.index.sizes()
-        return sizes.embedded / sizes.chunks if sizes.chunks else 1.0
 
     def save(self) -> None:
         """Write the derived index, so that the next start need not rebuild it."""
@@ -115,39 +121,44 @@ class KnowledgeBase:
             self._marker().write_text(self._mark(), "utf-8")
 
     def content_digest(self) -> str:
-        """SHA-256 over the sorted rows valid now (CONTRACT.md, content_digest)."""
+        """SHA-256 over the sorted rows valid now (CONTRACT.md, content_digest).
+
+        What a row says is kept between calls, by version and content: a changed file costs its own text only.
+        """
         sets = {
-            row["id"]: json.loads(row["names"])
+            row["id"]: json.dumps(json.loads(row["names"]))
             for row in self.tools.state.rows("reader_sets_of_project", project=self.project)
         }
         embedder = self.embedder
-        rows: list[str] = []
-        for row in self.tools.state.rows("versions_live", knowledge=self.id):
-            path = self.path(row)
-            for start, end, digest in self._chunk_hashes(row["content"]):
-                rows.append(
-                    json.dumps([path, start, end, digest, sets[row["readers"]], embedder.id if embedder else ""])
-                )
-        rows.sort()
-        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+        last = json.dumps(embedder.id if embedder else "")
+        versions = self.tools.state.rows("versions_live", knowledge=self.id)
+        self._paths = {v["seq"]: self._paths.get(v["seq"]) or json.dumps(self.path(v)) for v in versions}
+        self._hashes = {v["content"]: self._hashed(v["content"]) for v in versions}
+        digest, between = hashlib.sha256(), b""
+        # Rows sort by their path first, and no path as JSON is the beginning of another.
+        by_path: dict[str, list[Row]] = {}
+        for version in versions:
+            by_path.setdefault(self._paths[version["seq"]], []).append(version)
+        for path in sorted(by_path):
+            rows = [
+                f'[{path}, {start}, {end}, "{text.hex()}", {sets[version["readers"]]}, {last}]'
+                for version in by_path[path]
+                for start, end, text in _SPAN.iter_unpack(self._hashes[version["content"]])
+            ]
+            for row in sorted(rows):
+                digest.update(between + row.encode())
+                between = b"\n"
+        return digest.hexdigest()
 
     def path(self, version: Row) -> str:
         """The declared path of a version's row. Raises Erased."""
         document = version["document"]
         return self.tools.keys.open((document,), version["path_sealed"], f"{document}/path").decode("utf-8", "replace")
 
-    def _chunk_hashes(self, content: str) -> list[tuple[int, int, str]]:
-        if content not in self._hashes:
-            opened = self.shelf.get(content)
-            self._hashes[content] = [
-                (
-                    c.start,
-                    c.end,
-                    hashlib.sha256(opened.text[c.start : c.end].encode("utf-8", "surrogatepass")).hexdigest(),
-                )
-                for c in opened.chunks
-            ]
-        return self._hashes[content]
+    def _hashed(self, content: str) -> bytes:
+        """`_SPAN` of each chunk."""
+        kept = self._hashes.get(content)
+        return _spans(self.shelf.get(content)) if kept is None else kept
 
     def _empty(self, embedder: Embedder | None) -> Index:
         dimensions = embedder.dimensions if embedder else LEXICAL_DIMENSIONS
@@ -156,6 +167,7 @@ class KnowledgeBase:
 
     def _add(self, index: Index, content: Content, embedder: Embedder | None) -> None:
         index.add(content.id, content.indexed())
+        self._hashes[content.id] = _spans(content)
         if embedder is not None:
             for first, rows in self.shelf.vectors(content.id, embedder.id):
                 index.set_vectors(content.id, first, rows)
@@ -167,9 +179,11 @@ class KnowledgeBase:
         spec = self.tools.state.rows("meta_get", key=f"embedder/{live}")
         try:
             embedder = self.tools.embedder(spec[0]["value"] if spec else "")
+            if embedder is None or embedder.id != live or not embedder.dimensions:
+                return None
         except ColonnadeError:
             return None
-        return embedder if embedder is not None and embedder.id == live else None
+        return embedder
 
     def _file(self) -> Path:
         assert self.tools.folder is not None
@@ -194,3 +208,18 @@ class KnowledgeBase:
         except (ColonnadeError, OSError, ValueError):
             return None
         return index
+
+
+def share_embedded(index: Index) -> float:
+    """Which share of an index's chunks has vectors (1.0 when there are none to embed)."""
+    sizes = index.sizes()
+    return sizes.embedded / sizes.chunks if sizes.chunks else 1.0
+
+
+def _spans(content: Content) -> bytes:
+    """`_SPAN` of each chunk."""
+    found = []
+    for c in content.chunks:
+        text = content.text[c.start : c.end].encode("utf-8", "surrogatepass")
+        found.append(_SPAN.pack(c.start, c.end, hashlib.sha256(text).digest()))
+    return b"".join(found)

@@ -28,8 +28,10 @@ from colonnade.ports.outside.state import Row, State, Transaction
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CACHED_CHARS = 32_000_000
+CACHED_CHARS = 8_000_000
+"""What opened contents may take; their chunks weigh about as much again."""
 PAGE = 256
+DROPPED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ class Shelf:
             chunks=len(chunks),
             body=self._keys.seal((content,), body, f"{content}/chunks"),
         )
+        # Its id is fresh, so nobody asks for it before the transaction holds.
+        title = parsed.title.encode("utf-8", "replace").decode()
+        self._keep(Content(content, parsed.text, parsed.encoding, title, tuple(chunks)))
 
     def get(self, content: str) -> Content:
         """Open a content. Raises KeyError when it is not there, Erased when it was erased."""
@@ -152,6 +157,16 @@ class Shelf:
         data = np.ascontiguousarray(rows, dtype="<f2").tobytes()
         sealed = self._keys.seal((content,), data, f"{content}/vectors/{embedder}/{first}")
         tx.run("vectors_add", content=content, embedder=embedder, first=first, count=len(rows), rows=sealed)
+
+    def drop_vectors(self, keep: Sequence[str]) -> None:
+        """Forget the vectors of all embedders but these (two at most), a slice a transaction."""
+        one, other = (*keep, "", "")[:2]
+        while True:
+            with self._state.transaction() as tx:
+                if not tx.run(
+                    "vectors_drop_other", knowledge=self._knowledge, one=one, other=other, limit=DROPPED_AT_ONCE
+                ):
+                    return
 
     def vectors(self, content: str, embedder: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Slices (first chunk, [n, dimensions])."""

@@ -37,6 +37,11 @@ class Recording:
         self._epochs: dict[str, str] = {}
         self._decisions: dict[tuple[str, str, str], str] = {}
 
+    def forget(self) -> None:
+        """A transaction was rolled back: what was noted within it may not be there."""
+        self._epochs.clear()
+        self._decisions.clear()
+
     def epoch(self, tx: Transaction, body: Mapping[str, str | int], service: str, knowledge: str | None) -> str:
         """The epoch of exactly this state: opened with an entry when it is new.
 

@@ -3,11 +3,12 @@
 here.
 
 A declared path is the source's path as declared, then the path within it, with `/`. Hidden files and folders are left
-out.
+out. Walked once a second at worst, so an entry costs microseconds: no `Path` objects within.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ class Seen:
         size, mtime_ns, inode: what tells a change.
         code: "" or why it must not be opened (a key of UNREADABLE_CODES).
         reason: for people, when there is a code.
+        folder: a folder that could not be listed: what was known beneath it may still be there.
     """
 
     source: str
@@ -36,11 +38,12 @@ class Seen:
     inode: int
     code: str = ""
     reason: str = ""
+    folder: bool = False
 
     @property
     def suffix(self) -> str:
         """Lower-case suffix of the declared path, with its dot."""
-        return PurePosixPath(self.path).suffix.lower()
+        return os.path.splitext(self.path)[1].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class FolderSource:
         root: where it lies.
         readers: id of the reader set.
         include, exclude: glob patterns on the path within the source; an empty include takes all.
+        skip: folders that are not walked, wherever they lie.
     """
 
     key: str
@@ -67,47 +71,60 @@ class FolderSource:
         if base.is_file():
             yield self._seen(self.key, os.stat(base), str(base))
             return
-        yield from self._folder(base, base, "")
+        skip = frozenset(os.path.realpath(folder) for folder in self.skip)
+        yield from self._folder(str(base), str(base), "", skip)
 
-    def _folder(self, base: Path, folder: Path, within: str) -> Iterator[Seen]:
+    def _folder(self, base: str, folder: str, within: str, skip: frozenset[str]) -> Iterator[Seen]:
         try:
-            entries = sorted(os.scandir(folder), key=lambda e: e.name)
-        except PermissionError:
-            yield Seen(
-                self.key, self._declared(within), str(folder), 0, 0, 0, "permission", "the folder may not be listed"
-            )
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda e: e.name)
+        except (FileNotFoundError, NotADirectoryError):
+            if not within:
+                raise
+            return
+        except OSError as error:
+            yield self._unlisted(folder, within, error)
             return
         for entry in entries:
-            path = f"{within}{entry.name}"
-            if entry.name.startswith(".") or Path(entry.path) in self.skip:
+            if entry.name.startswith(".") or entry.path in skip:
                 continue
+            path = within + entry.name
             if entry.is_symlink():
                 yield from self._link(base, entry, path)
             elif entry.is_dir(follow_symlinks=False):
-                yield from self._folder(base, Path(entry.path), f"{path}/")
+                yield from self._folder(base, entry.path, f"{path}/", skip)
             elif self._taken(path):
                 try:
-                    yield self._seen(self._declared(path), entry.stat(follow_symlinks=False), entry.path)
+                    about = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
+                except OSError as error:
+                    yield self._unlisted(entry.path, path, error)
+                    continue
+                yield self._seen(self._declared(path), about, entry.path)
 
-    def _link(self, base: Path, entry: os.DirEntry[str], path: str) -> Iterator[Seen]:
+    def _unlisted(self, folder: str, within: str, error: OSError) -> Seen:
+        if isinstance(error, PermissionError):
+            code, reason = "permission", "the folder may not be listed"
+        elif error.errno == errno.ENAMETOOLONG:
+            code, reason = "unsupported", "the path is longer than the operating system takes"
+        else:
+            code, reason = "permission", f"cannot be listed: {error.strerror}"
+        return Seen(self.key, self._declared(within), folder, 0, 0, 0, code, reason, folder=True)
+
+    def _link(self, base: str, entry: os.DirEntry[str], path: str) -> Iterator[Seen]:
         """A link within the source is left out: what it leads to is walked anyway. One that leads out is told."""
-        try:
-            target = Path(entry.path).resolve(strict=True)
-        except (OSError, RuntimeError):
+        if not self._taken(path):
             return
-        if self._taken(path) and not target.is_relative_to(base):
+        try:
+            target = os.path.realpath(entry.path, strict=True)
             about = entry.stat(follow_symlinks=False)
+        except OSError:
+            return
+        if os.path.commonpath((target, base)) != base:
+            reason = "a link that leads out of the source"
             yield Seen(
-                self.key,
-                self._declared(path),
-                entry.path,
-                0,
-                about.st_mtime_ns,
-                about.st_ino,
-                "outside",
-                "a link that leads out of the source",
+                self.key, self._declared(path), entry.path, 0, about.st_mtime_ns, about.st_ino, "outside", reason
             )
 
     def _seen(self, path: str, about: os.stat_result, location: str) -> Seen:
@@ -124,6 +141,24 @@ class FolderSource:
         if any(_matches(within, pattern) for pattern in self.exclude):
             return False
         return not self.include or any(_matches(within, pattern) for pattern in self.include)
+
+
+def apart(sources: tuple[FolderSource, ...]) -> list[FolderSource]:
+    """The sources such that no file belongs to two: what lies within another source's root is that source's.
+
+    So `hr` with its own readers inside of `.` for everyone is read by its own readers only.
+    """
+    roots = {source.key: Path(os.path.realpath(source.root)) for source in sources}
+    found = []
+    for source in sources:
+        mine = roots[source.key]
+        inner = {root for root in roots.values() if root != mine and root.is_relative_to(mine)}
+        found.append(
+            FolderSource(
+                source.key, source.root, source.readers, source.include, source.exclude, source.skip | frozenset(inner)
+            )
+        )
+    return found
 
 
 def _matches(path: str, pattern: str) -> bool:

@@ -13,14 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from colonnade.core.errors import ColonnadeError, StateError
 from colonnade.knowledge.base import KnowledgeBase
 from colonnade.knowledge.ingest.embedding import Embedding
-from colonnade.knowledge.ingest.plan import Known, Plan, plan_ingest
+from colonnade.knowledge.ingest.plan import Known, Plan, plan_ingest, settled
 from colonnade.knowledge.ingest.reading import FileChanged, Reading, read_file
 from colonnade.knowledge.ingest.runs import IngestRun
 from colonnade.knowledge.ingest.writing import Ledgered, Writer
-from colonnade.knowledge.sources import FolderSource, Seen
+from colonnade.knowledge.sources import FolderSource, Seen, apart
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.parsers import ParseLimits, Parsers
 from colonnade.ports.outside.state import State
@@ -29,6 +31,13 @@ from colonnade.ports.rowlease import RowLease
 BATCH_FILES = 64
 BATCH_BYTES = 8 << 20
 BATCH_S = 0.25
+BATCH_GONE = 256
+QUIET_NS = 200_000_000
+"""A file written less than this ago may still be being written."""
+YOUNG_LOOKS = 10
+"""So often a file is waited for; then it is read as it is, and again once it is quiet."""
+RETRY_S = (1, 2, 5, 15, 30, 60)
+"""After so long an embedder that cannot be used is tried again."""
 
 
 @dataclass(slots=True)
@@ -39,6 +48,7 @@ class IngestLoop:
         sources: where files come from; replaced when the declaration changes.
         specification: JSON of the declared embedder, "" for the default.
         changed: called after each step that changed something, for pages and progress.
+        trouble: why the declared embedder cannot be used; None when it can. The rest goes on.
     """
 
     state: State
@@ -54,36 +64,41 @@ class IngestLoop:
     stop: threading.Event = field(default_factory=threading.Event)
     why: str = "declared"
     watch: bool = True
+    trouble: ColonnadeError | None = None
     _look: threading.Event = field(default_factory=threading.Event)
     _known: dict[str, Known] | None = None
+    _token: int = 0
     _missing: dict[str, str] = field(default_factory=dict)
     _writer: Writer | None = None
+    _young: dict[str, int] = field(default_factory=dict)
+    _settled: tuple[str, str] | None = None
+    _tried: str = ""
+    _failures: int = 0
+    _retry_at: float = 0.0
 
     def step(self) -> bool:
         """One look and, if needed, one run; whether anything was done."""
         if not self.lease.take():
             return False
-        if not self.watch and not self._look.is_set() and self._known is not None:
+        if self.lease.token != self._token:
+            self._token, self._known = self.lease.token, None
+        if not self.watch and not self._look.is_set() and self._known is not None and not self._again():
             return False
         self._look.clear()
         if self._known is None:
             self._adopt()
-        assert self._known is not None
-        plan = plan_ingest(self._known, self._walk(), self.parsers.version)
-        embedding = Embedding(self.state, self.base, self.journal, self.lease, self.actor, self.specification)
-        pending = embedding.pending()
-        if not plan and not pending and not embedding.must_switch():
-            if self._ready_mark() is None:
-                self._say_ready()
+        plan = self._plan()
+        embedding = self._embedding()
+        if not plan and self._is_settled(embedding):
+            self._rest()
             return False
+        self._not_ready()
         with IngestRun(
             self.state, self.journal, self.base.id, self.actor, self.why, total=len(plan.read) + len(plan.gone)
         ) as run:
-            self._apply(plan, run)
-            if not self.stop.is_set():
-                embedding.run(run, self.stop, self.changed)
+            self._run(plan, embedding, run)
         self.why = "files changed"
-        if not self.stop.is_set():
+        if not self.stop.is_set() and not self._young and self.trouble is None:
             self._say_ready()
         self.changed()
         return True
@@ -94,25 +109,65 @@ class IngestLoop:
 
     def wait(self, seconds: float) -> None:
         """Wait for the next look; a hint or the end of the house comes sooner."""
-        self._look.wait(seconds)
+        self._look.wait(min(seconds, QUIET_NS / 1e9) if self._young else seconds)
 
     def forget(self) -> None:
         """After an error: read again what the rows say."""
         self._known = None
+        self._settled = None
 
     def known(self) -> Mapping[str, Known]:
         """What stands of each file."""
         return self._known or {}
+
+    def _embedding(self) -> Embedding:
+        """The embedding half of this step; without the wanted embedder while it is in trouble."""
+        if self.specification != self._tried:
+            self._tried, self.trouble, self._failures, self._retry_at = self.specification, None, 0, 0.0
+        usable = self.trouble is None or time.monotonic() >= self._retry_at
+        embedding = Embedding(
+            self.state, self.base, self.journal, self.lease, self.actor, self.specification, usable=usable
+        )
+        if embedding.trouble is not None:
+            self._failed(embedding.trouble)
+        elif usable and self.trouble is not None and not self._knock(embedding):
+            embedding.wanted = None
+        return embedding
+
+    def _rest(self) -> None:
+        """Nothing is to be done: say so, unless it was said; take it back while the declared embedder fails."""
+        mark = self._ready_mark()
+        if self.trouble is not None:
+            if mark is not None:
+                self._not_ready()
+        elif not self._young and (mark is None or mark["missing"] != self._missing):
+            self._say_ready()
+
+    def _again(self) -> bool:
+        """Whether something is left of the last look: a file that was being written, an embedder to try again."""
+        return bool(self._young) or (self.trouble is not None and time.monotonic() >= self._retry_at)
 
     def _adopt(self) -> None:
         """Take over from whoever held the lease before: what it left running is closed, what it wrote is read."""
         self._writer = Writer(self.state, self.base.tools.keys, self.base.shelf, self.journal, self.base.id, self.actor)
         IngestRun.close_left(self.state, self.journal, self.base.id, self.actor, self.lease)
         self._known = dict(load_known(self.state, self.base))
+        self._settled = None
+
+    def _plan(self) -> Plan:
+        """What to do now. Files that are being written wait until they are quiet, but not for ever."""
+        assert self._known is not None
+        plan = plan_ingest(self._known, self._walk(), self.parsers.version)
+        now, young = settled(plan, time.time_ns(), QUIET_NS)
+        self._young = {file.path: self._young.get(file.path, 0) + 1 for file in young}
+        if any(looks > YOUNG_LOOKS for looks in self._young.values()):
+            self._young = {}
+            return plan
+        return now
 
     def _walk(self) -> Iterator[Seen]:
         self._missing = {}
-        for source in self.sources:
+        for source in apart(tuple(self.sources)):
             try:
                 yield from source.walk()
             except (FileNotFoundError, NotADirectoryError):
@@ -130,38 +185,95 @@ class IngestLoop:
                             known.reason,
                         )
 
+    def _run(self, plan: Plan, embedding: Embedding, run: IngestRun) -> None:
+        try:
+            embedding.begin()
+        except StateError:
+            raise
+        except ColonnadeError as error:
+            run.trouble = self._failed(error)
+            embedding.wanted = None
+        if plan:
+            self._settled = None
+            self._apply(plan, run)
+        if not self.stop.is_set():
+            try:
+                embedding.run(run, self.stop, self.changed)
+                self._settled = None if self.stop.is_set() else embedding.key()
+            except StateError:
+                raise
+            except ColonnadeError as error:
+                run.trouble = self._failed(error)
+        run.cut = self.stop.is_set()
+
+    def _is_settled(self, embedding: Embedding) -> bool:
+        """Whether nothing is left to embed. Asked of the store only after something changed."""
+        if embedding.must_switch():
+            return False
+        if self._settled != embedding.key():
+            if embedding.pending():
+                return False
+            self._settled = embedding.key()
+        return True
+
+    def _knock(self, embedding: Embedding) -> bool:
+        """Whether an embedder that failed before works again."""
+        try:
+            embedding.knock()
+        except StateError:
+            raise
+        except ColonnadeError as error:
+            self._failed(error)
+            return False
+        self.trouble, self._failures = None, 0
+        return True
+
+    def _failed(self, error: ColonnadeError) -> ColonnadeError:
+        self.trouble = error
+        self._retry_at = time.monotonic() + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
+        return error
+
     def _apply(self, plan: Plan, run: IngestRun) -> None:
         assert self._known is not None
         assert self._writer is not None
         gone = {file.path: file for file in plan.gone}
+        moved = self._writer.held(gone)
         readers = {source.key: source.readers for source in self.sources}
-        if plan:
-            self._not_ready()
         for batch in self._batches(plan.read):
             prepared = self._writer.prepare(batch)
             with self.state.transaction() as tx:
                 self.lease.check(tx)
-                done = self._writer.write(tx, run.id, batch, prepared, self._known, gone, readers)
+                done = self._writer.write(tx, run.id, batch, prepared, self._known, gone, moved, readers)
                 tx.run("knowledge_changed", id=self.base.id)
-            self._after(done, run, len(batch))
+                run.advance(tx, len(batch), done.counts)
+            self._after(done)
             self.lease.take()
         left = [file for file in gone.values() if file.path in self._known]
-        if left and not self.stop.is_set():
+        for first in range(0, len(left), BATCH_GONE):
+            if self.stop.is_set():
+                return
+            part = left[first : first + BATCH_GONE]
             with self.state.transaction() as tx:
                 self.lease.check(tx)
-                done = self._writer.remove(tx, run.id, left, readers)
+                done = self._writer.remove(tx, run.id, part, readers)
                 tx.run("knowledge_changed", id=self.base.id)
-            self._after(done, run, len(left))
+                run.advance(tx, len(part), done.counts)
+            self._after(done)
+            self.lease.take()
 
-    def _after(self, done: Ledgered, run: IngestRun, count: int) -> None:
+    def _after(self, done: Ledgered) -> None:
         assert self._known is not None
         for path, known in done.known.items():
             if known is None:
                 self._known.pop(path, None)
             else:
                 self._known[path] = known
-        self.base.take_in(done.contents, done.documents)
-        run.advance(count, done.counts)
+        try:
+            self.base.take_in(done.contents, done.documents)
+        except BaseException:
+            self.base.doubt()
+            raise
         self.changed()
 
     def _batches(self, files: Sequence[Seen]) -> Iterator[list[Reading]]:
@@ -173,6 +285,7 @@ class IngestLoop:
             try:
                 reading = read_file(seen, self.base.shelf, self.parsers, self.limits)
             except FileChanged:
+                self._young.setdefault(seen.path, 1)
                 continue
             batch.append(reading)
             size += len(reading.raw)
@@ -182,9 +295,10 @@ class IngestLoop:
         if batch:
             yield batch
 
-    def _ready_mark(self) -> str | None:
+    def _ready_mark(self) -> dict[str, Any] | None:
         rows = self.state.rows("meta_get", key=f"ready/{self.base.id}")
-        return rows[0]["value"] if rows and rows[0]["value"] else None
+        found: dict[str, Any] | None = json.loads(rows[0]["value"]) if rows and rows[0]["value"] else None
+        return found
 
     def _not_ready(self) -> None:
         with self.state.transaction() as tx:

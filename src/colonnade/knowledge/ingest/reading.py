@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read one file: its bytes, whether they are known, else its text and chunks. Nothing is written here but sealed blobs.
-"""
+"""Read one file: its bytes, whether they are known, else its text and chunks. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ class Reading:
 
 
 class FileChanged(Exception):
-    """The file changed while it was read: the next walk sees it again."""
+    """The file changed while it was read, or is gone: the next walk sees what is there then."""
 
 
 def read_file(seen: Seen, shelf: Shelf, parsers: Parsers, limits: ParseLimits) -> Reading:
@@ -50,6 +49,8 @@ def read_file(seen: Seen, shelf: Shelf, parsers: Parsers, limits: ParseLimits) -
         if found is not None:
             return Reading(seen, _known(seen, parser), identity, raw, chars=found["chars"])
         parsed = parsers.parse(seen.location, seen.suffix)
+    except FileNotFoundError as error:
+        raise FileChanged(seen.path) from error
     except Unreadable as error:
         _unchanged(seen)
         return Reading(seen, _known(seen, parser, error.code, error.message))
@@ -72,7 +73,10 @@ def _bytes(seen: Seen, limits: ParseLimits) -> bytes:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode) or _stamp(about) != (seen.size, seen.mtime_ns, seen.inode):
             raise FileChanged(seen.path)
-        return file.read((limits.file_mib << 20) + 1)
+        try:
+            return file.read((limits.file_mib << 20) + 1)
+        except OSError as error:
+            raise Unreadable(f"cannot be read: {error.strerror}", code="permission") from error
 
 
 def _unchanged(seen: Seen) -> None:
@@ -89,7 +93,7 @@ def _stamp(about: os.stat_result) -> tuple[int, int, int]:
 
 
 def _known(seen: Seen, parser: str, code: str = "", reason: str = "") -> Known:
-    racy = not seen.code and time.time_ns() - seen.mtime_ns < RACY_NS
+    racy = not seen.code and 0 <= time.time_ns() - seen.mtime_ns < RACY_NS
     return Known(
         seen.source, seen.path, seen.size, -1 if racy else seen.mtime_ns, seen.inode, code, reason, None, parser
     )

@@ -21,12 +21,19 @@ OUTCOMES = {"done": "succeeded", "failed": "failed", "interrupted": "lost"}
 
 
 class IngestRun:
-    """A context: leaving it ends the run, as `done` or as `failed` with the error's message."""
+    """A context: leaving it ends the run, as `done` or as `failed` with the error's message.
+
+    Attributes:
+        trouble: what part of it failed with, when the rest was done.
+        cut: whether it was stopped before its end.
+    """
 
     def __init__(self, state: State, journal: Journal, knowledge: str, actor: str, why: str, total: int) -> None:
         self._state, self._journal, self._knowledge, self._actor = state, journal, knowledge, actor
         self.counts: Counter[str] = Counter()
         self.done, self.total = 0, total
+        self.trouble: ColonnadeError | None = None
+        self.cut = False
         self.id = state.new_id("run")
         with state.transaction() as tx:
             tx.run(
@@ -48,6 +55,8 @@ class IngestRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        error = error or self.trouble
+        outcome = "failed" if error is not None else "interrupted" if self.cut else "done"
         if error is not None and not isinstance(error, ColonnadeError | OSError):
             message = f"{type(error).__name__}"
         else:
@@ -59,26 +68,25 @@ class IngestRun:
                 tx,
                 self.id,
                 self._actor,
-                "failed" if kind else "done",
+                outcome,
                 self.counts,
                 self.done,
                 self.total,
                 message,
             )
 
-    def advance(self, count: int, counts: Mapping[str, int]) -> None:
-        """So many more are done."""
+    def advance(self, tx: Transaction, count: int, counts: Mapping[str, int]) -> None:
+        """So many more are done, in the transaction that did them."""
         self.done += count
         self.total = max(self.total, self.done)
         self.counts.update(counts)
-        with self._state.transaction() as tx:
-            tx.run(
-                "run_progress",
-                id=self.id,
-                done=self.done,
-                total=self.total,
-                counts=json.dumps(self.counts, sort_keys=True),
-            )
+        tx.run(
+            "run_progress",
+            id=self.id,
+            done=self.done,
+            total=self.total,
+            counts=json.dumps(self.counts, sort_keys=True),
+        )
 
     def expect(self, more: int) -> None:
         """So many more are to be done."""

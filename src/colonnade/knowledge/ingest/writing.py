@@ -6,7 +6,7 @@ transaction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from colonnade.core import entries
@@ -18,6 +18,9 @@ from colonnade.knowledge.ingest.reading import Reading
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import State, Transaction
+
+Moved = dict[tuple[str, str], list[Known]]
+"""(source, content) -> missing files that held it, last path first."""
 
 
 @dataclass(slots=True)
@@ -57,14 +60,14 @@ class Writer:
         prepared: dict[bytes, tuple[str, tuple[str, str | None]]],
         known: dict[str, Known],
         gone: dict[str, Known],
+        moved: Moved,
         readers: dict[str, str],
     ) -> Ledgered:
-        """Write the readings. `gone` holds files no longer there: those whose content turns up again under a new path
-        are renames, and
-        are taken out of it."""
+        """Write the readings. `gone` holds files no longer there, `moved` the same by what they held (`held`): those
+        whose content turns up again under a new path are renames, and are taken out of both."""
         done = Ledgered()
         for reading in readings:
-            self._one(tx, run, reading, prepared, known, gone, readers, done)
+            self._one(tx, run, reading, prepared, known, gone, moved, readers, done)
         return done
 
     def remove(self, tx: Transaction, run: str, gone: Sequence[Known], sources: Collection[str]) -> Ledgered:
@@ -92,12 +95,16 @@ class Writer:
         prepared: dict[bytes, tuple[str, tuple[str, str | None]]],
         known: dict[str, Known],
         gone: dict[str, Known],
+        moved: Moved,
         readers: dict[str, str],
         done: Ledgered,
     ) -> None:
         path = reading.seen.path
         before = known.get(path)
         document = before.document if before else None
+        if document is not None and before is not None and before.source != reading.seen.source:
+            self._end(tx, run, document, "undeclared", done)
+            document = None
         if reading.known.code:
             if document is not None:
                 self._end(tx, run, document, "unreadable", done)
@@ -113,7 +120,7 @@ class Writer:
             self._version(tx, document, content, path)
             tx.append(self._changed(tx, document, run, content, chunks, reading))
             done.counts["changed"] += 1
-        elif (old := self._moved(tx, content, gone)) is not None and old.document is not None:
+        elif (old := _taken(moved, (reading.seen.source, content))) is not None and old.document is not None:
             document = old.document
             del gone[old.path]
             tx.run("file_drop", knowledge=self._knowledge, path_mac=self.path_mac(old.path))
@@ -240,15 +247,28 @@ class Writer:
         done.known[known.path] = known
 
     @staticmethod
-    def _holds(tx: Transaction, document: str) -> str | None:
-        versions = [v for v in tx.rows("versions_of_document", document=document) if v["valid_to_ms"] is None]
+    def _holds(store: Transaction | State, document: str) -> str | None:
+        versions = [v for v in store.rows("versions_of_document", document=document) if v["valid_to_ms"] is None]
         return versions[0]["content"] if versions else None
 
-    def _moved(self, tx: Transaction, content: str, gone: dict[str, Known]) -> Known | None:
-        for file in gone.values():
-            if file.document is not None and self._holds(tx, file.document) == content:
-                return file
-        return None
+    def held(self, gone: Mapping[str, Known]) -> Moved:
+        """(source, content) -> the missing files that held it, last path first.
+
+        A rename stays within its source: readers belong to the source, and what a document held before it was moved
+        must not get the readers of where it lies now.
+        """
+        held: Moved = {}
+        for path in sorted(gone, reverse=True):
+            file = gone[path]
+            content = self._holds(self._state, file.document) if file.document is not None else None
+            if content is not None:
+                held.setdefault((file.source, content), []).append(file)
+        return held
+
+
+def _taken(moved: Moved, key: tuple[str, str]) -> Known | None:
+    files = moved.get(key)
+    return files.pop() if files else None
 
 
 def visibility(row: dict[str, object]) -> Visibility:

@@ -126,6 +126,10 @@ WHERE holder = excluded.holder OR expires_ms <= :now_ms;
 -- Give a row lease back.
 UPDATE row_leases SET expires_ms = 0 WHERE name = :name AND holder = :holder AND token = :token;
 
+-- name: leases_break
+-- End every row lease: whoever runs this knows that no holder lives.
+UPDATE row_leases SET expires_ms = 0;
+
 -- name: leases_all
 -- Every row lease.
 SELECT name, holder, token, expires_ms FROM row_leases ORDER BY name;
@@ -336,8 +340,11 @@ SELECT coalesce(sum(c.chunks), 0) AS chunks,
 FROM contents c WHERE c.knowledge = :knowledge AND EXISTS (SELECT 1 FROM versions n WHERE n.content = c.id AND n.valid_to_ms IS NULL);
 
 -- name: vectors_drop_other
--- Vectors of embedders that are no longer used.
-DELETE FROM vectors WHERE embedder <> :embedder AND content IN (SELECT id FROM contents WHERE knowledge = :knowledge);
+-- Some vectors of embedders other than these two.
+DELETE FROM vectors WHERE (content, embedder, first) IN (
+  SELECT v.content, v.embedder, v.first FROM contents c JOIN vectors v ON v.content = c.id
+  WHERE c.knowledge = :knowledge AND v.embedder NOT IN (:one, :other) LIMIT :limit
+);
 
 -- name: files_of_knowledge
 -- What was seen of each source file when it was last read.
