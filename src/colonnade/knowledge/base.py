@@ -87,9 +87,7 @@ class KnowledgeBase:
         index = self._empty(embedder)
         for content in self.shelf.all():
             self._add(index, content, embedder)
-        index.set_visibility(
-            [visibility(dict(row)) for row in self.tools.state.rows("versions_of_knowledge", knowledge=self.id)]
-        )
+        self._show(index)
         return index
 
     def take_in(self, contents: Iterable[str], documents: Iterable[str]) -> None:
@@ -172,6 +170,11 @@ class KnowledgeBase:
             for first, rows in self.shelf.vectors(content.id, embedder.id):
                 index.set_vectors(content.id, first, rows)
 
+    def _show(self, index: Index) -> None:
+        """Who may see what, from the rows of now: never from a derived file, which may be older than the rights."""
+        rows = self.tools.state.rows("versions_of_knowledge", knowledge=self.id)
+        index.set_visibility([visibility(dict(row)) for row in rows])
+
     def _live_embedder(self) -> Embedder | None:
         live = self.row()["embedder"]
         if live is None:
@@ -207,6 +210,7 @@ class KnowledgeBase:
             index.load(self._file())
         except (ColonnadeError, OSError, ValueError):
             return None
+        self._show(index)
         return index
 
 
