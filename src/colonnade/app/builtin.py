@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def builtin_folder(home: Path, name: str) -> Path:
-    """A folder with the source's texts, written once and again whenever this Python's texts differ. Raises ValueError."""
+    """A folder with the source's texts, written again whenever this Python's texts differ. Raises ValueError."""
     if name != "python-topics":
         raise ValueError(name)
     from pydoc_data.topics import topics

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stop the daemon: open requests end, what was written is indexed and signed, the state is closed. Nothing is deleted."""
+"""Stop the daemon: requests end, what was written is indexed and signed, the state is closed. Nothing is deleted."""
 
 from __future__ import annotations
 

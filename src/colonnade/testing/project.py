@@ -130,8 +130,7 @@ class Project:
         )
 
     def up(self, *words: str, ready: float = 120) -> Mapping[str, Any]:
-        """`up --detach` on a free port, then `status --wait`; the status. Raises AssertionError when it is not ready.
-        """
+        """`up --detach` on a free port, then `status --wait`; the status. AssertionError when it is not ready."""
         done = self.run("up", "--detach", "--port", "0", *words)
         assert done.code == 0, done.err
         if ready:

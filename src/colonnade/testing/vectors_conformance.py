@@ -23,7 +23,8 @@ def unit_vectors(count: int, seed: int, dimensions: int = DIMENSIONS) -> NDArray
     random = np.random.default_rng(seed)
     centres = random.standard_normal((max(1, count // 20), dimensions))
     rows = centres[random.integers(len(centres), size=count)] + 0.7 * random.standard_normal((count, dimensions))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def scope_of(rows: list[int] | NDArray[np.int64], count: int) -> Scope:

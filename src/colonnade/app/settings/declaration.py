@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The declaration, version 1: its model (also its JSON Schema), and errors that name file, line, what and how to mend."""
+"""The declaration, version 1: its model (also its JSON Schema), and errors with file, line, what and how to mend."""
 
 from __future__ import annotations
 

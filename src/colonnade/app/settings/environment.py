@@ -80,7 +80,7 @@ class Places:
 
 
 def find_places(start: str | None) -> Places:
-    """The places for `-C START`: a folder, a declaration file, or None for the nearest declaration upwards from here."""
+    """The places for `-C START`: a folder, a declaration file, or None for the nearest one from here upwards."""
     given = Path(start) if start else None
     if given is not None and given.suffix in {".yaml", ".yml"}:
         return places_of(given.resolve())

@@ -44,8 +44,7 @@ class State(Protocol):
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """A write transaction of milliseconds; rolled back when the block raises. Raises `StorageFull`, `StateError`.
-        """
+        """A write transaction of milliseconds; rolled back when the block raises. `StorageFull`, `StateError`."""
         ...
 
     def now_ms(self) -> int:
