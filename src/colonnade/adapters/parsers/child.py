@@ -71,7 +71,7 @@ def answer(ask: Ask) -> Answer:
     """Parse one file within its limits; what goes wrong becomes a code."""
     try:
         bound(ask.limits)
-        fd, size = open_source(ask.path, ask.suffix, ask.limits)
+        fd, size = open_source(os.fsdecode(ask.path), ask.suffix, ask.limits)
         try:
             raw = read_all(fd, size)
         finally:

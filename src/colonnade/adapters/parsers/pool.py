@@ -78,7 +78,7 @@ class BoundedParsers:
 
     def _in_child(self, path: str, suffix: str, size: int) -> Parsed:
         """Ask a child; one that had ended by itself for want of work is replaced once."""
-        ask = Ask(os.path.abspath(path), suffix, self._limits)  # the child works elsewhere
+        ask = Ask(os.fsencode(os.path.abspath(path)), suffix, self._limits)  # the child works elsewhere
         child, warm = self._take()
         try:
             answer = child.ask(ask)

@@ -22,9 +22,9 @@ _KIND_NUMBER = {kind: number for number, kind in enumerate(_KINDS)}
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Parse this file."""
+    """Parse this file. Its path is bytes: a name need not be UTF-8."""
 
-    path: str
+    path: bytes
     suffix: str
     limits: ParseLimits
 
