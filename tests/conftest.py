@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test may rely on: no outside network, no real deadlines, skips that cannot hide in CI.
+"""What every test may rely on: no outside network, nothing of the user's touched, no deadlines, no skip hides in CI.
 
 Fixtures of one room stay in that room's conftest; here is only what several need.
 """
@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,20 @@ IN_CI = os.environ.get("CI", "") not in {"", "0", "false"}
 # A busy machine must not fail a test, and the same tree must give the same result: no deadlines, no chance in CI.
 hypothesis.settings.register_profile("house", deadline=None, database=None, derandomize=IN_CI)
 hypothesis.settings.load_profile("house")
+
+
+# How uv is called: with the user's cache and index, as they are before the tests get folders of their own.
+INSTALLER = environment()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keys, caches and settings of these tests and of what they start lie in a folder that goes away at the end."""
+    home = Path(tempfile.mkdtemp(prefix="colonnade-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    for name in ("COLONNADE_HOME", "COLONNADE_KEYS"):
+        os.environ.pop(name, None)
+    for name in ("CONFIG", "CACHE", "DATA", "STATE"):
+        os.environ[f"XDG_{name}_HOME"] = str(home / name.lower())
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -78,6 +93,12 @@ def _is_local(host: str) -> bool:
         return False
 
 
+@pytest.fixture(scope="session")
+def installer() -> dict[str, str]:
+    """The environment in which uv finds the user's cache and index."""
+    return dict(INSTALLER)
+
+
 # --- official clients whose versions cannot live in one environment ---------------------------------------
 
 
@@ -106,13 +127,13 @@ def _client_python(name: str) -> Path:
 
 
 def _make_environment(folder: Path, wanted: Path) -> None:
-    env, uv = environment(), locked_uv_or_skip()
+    uv = locked_uv_or_skip()
     shutil.rmtree(folder, ignore_errors=True)
     for command in (
         ["venv", "-q", str(folder)],
         ["pip", "sync", "-q", "--python", str(folder / "bin/python"), "--require-hashes", str(wanted)],
     ):
-        done = subprocess.run([str(uv), *command], env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run([str(uv), *command], env=INSTALLER, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"needs the network once, to install {wanted.name}: {done.stderr.strip()[-300:]}")
 

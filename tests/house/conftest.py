@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def offline() -> dict[str, str]:
+def offline(installer: dict[str, str]) -> dict[str, str]:
     """The environment of a machine that has installed once and has since lost its network; uv is on the path."""
     uv = find_uv() or pytest.skip("needs uv at the locked version: ./dev setup fetches it")
-    keep = {k: v for k, v in os.environ.items() if k in {"HOME", "LANG", "UV_CACHE_DIR", "XDG_CACHE_HOME"}}
+    keep = {k: v for k, v in installer.items() if k in {"HOME", "LANG", "UV_CACHE_DIR", "XDG_CACHE_HOME"}}
     return keep | {
         "PATH": f"{uv.parent}:/usr/bin:/bin",
         "UV_OFFLINE": "1",
