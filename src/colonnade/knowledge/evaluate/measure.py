@@ -134,7 +134,7 @@ def evaluate_squad(
     """
     data = read_squad(path)
     held = set(data.titles if indexed is None else indexed)
-    asked = data.questions[:: max(1, len(data.questions) // limit)] if limit else data.questions
+    asked = data.questions[:: max(1, len(data.questions) // limit)][:limit] if limit else data.questions
     replies: list[tuple[SquadQuestion, Reply]] = []
     latencies: list[float] = []
     for question in asked:
