@@ -59,8 +59,8 @@ def topic_absent(data: Squad, embedder: Remembering | None) -> dict[str, Any]:
         prior = PRIOR.topic if embedder is not None else PRIOR.topic_lexical
         found.append(
             {
-                "auc": auc(good, bad),
-                "rejected_at_5": rejected_at(good, bad),
+                "auc": auc(good.tolist(), bad.tolist()),
+                "rejected_at_5": rejected_at(good.tolist(), bad.tolist()),
                 "false_abstentions_prior": float((good < prior).mean()),
                 "rejected_prior": float((bad < prior).mean()),
                 "false_abstentions_calibrated": float((good < least).mean()),

@@ -23,6 +23,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,12 @@ def start(
     return server, process
 
 
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server and wait until it has."""
+    process.terminate()
+    process.wait(30)
+
+
 def in_memory(dummy: str, folder: Path) -> tuple[Server, Callable[[], None]]:
     """The gateway over the house in memory."""
     port = free_port()
@@ -176,7 +183,7 @@ def in_memory(dummy: str, folder: Path) -> tuple[Server, Callable[[], None]]:
     server, process = start(
         "colonnade, house in memory", command, url, "test-anna-key", "chat", {}, folder / "memory.log"
     )
-    return server, lambda: (process.terminate(), process.wait(20))[0]
+    return server, partial(stop, process)
 
 
 def daemon(dummy: str, folder: Path, *, knowledge: bool = False) -> tuple[Server, Callable[[], None]]:
@@ -262,7 +269,7 @@ def litellm(dummy: str, folder: Path, python: str) -> tuple[Server, Callable[[],
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     server, process = start("litellm", command, url, SECRET, "chat", environment, folder / "litellm.log")
-    return server, lambda: (process.terminate(), process.wait(30))[0]
+    return server, partial(stop, process)
 
 
 def versions_of(python: str) -> str:

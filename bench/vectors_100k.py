@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,7 +182,7 @@ def main() -> None:
     }
     engines: dict[str, Engine] = {}
     folder = Path(tempfile.mkdtemp())
-    built = {}
+    built: dict[str, dict[str, Any]] = {}
     for kind in (Ours, QdrantEdge, Zvec, Lance):
         if kind.name not in options.engines.split(","):
             continue

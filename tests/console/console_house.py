@@ -84,7 +84,7 @@ MORE_UNREADABLE = (
     (f"docs/{ATTACK}.docx", "corrupt", "Not a zip file.", EVERYONE, 912),
 )
 _REAL = tuple(d for d in DOCUMENTS if d.path != "docs/travel.md")
-FRIENDLY = tuple(d for d in (*_REAL, *EXTRA) if ATTACK not in d.path and d.number != 15)
+FRIENDLY: Sequence[Doc] = tuple(d for d in (*_REAL, *EXTRA) if ATTACK not in d.path and d.number != 15)
 
 
 class House(FakeBackend):

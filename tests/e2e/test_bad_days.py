@@ -13,6 +13,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -65,6 +66,11 @@ def descendants(pid: int) -> list[psutil.Process]:
     return []
 
 
+def none_run(processes: list[psutil.Process]) -> bool:
+    """Whether all of them have ended."""
+    return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """A small project that is not up yet; stopped at the end whatever happened."""
@@ -87,7 +93,7 @@ def test_killed_at_random_moments_it_ends_where_an_undisturbed_run_ends(tmp_path
         time.sleep(chance.uniform(0.0, 1.5))
         children = descendants(killed.pid)
         killed.kill()
-        until(lambda left=children: not [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE], 5)
+        until(partial(none_run, children), 20)
     found = killed.up()["knowledge"]["handbook"]
     killed.down()
     assert found["content_digest"] == expected["content_digest"]

@@ -228,6 +228,7 @@ fields = st.sampled_from(["model", "messages", "question", "query", "k", "as", "
     st.sampled_from([ChatRequest, AskRequest, SearchRequest, EmbeddingsRequest]),
 )
 def test_any_json_either_decodes_or_is_refused_with_400(value: Any, kind: type) -> None:
+    refused: tuple[int, str] | None
     try:
         decode(json.dumps(value).encode(), kind)
     except ApiError as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,12 @@ QUESTION = "How much may a hotel night cost?"
 QUOTE = "A hotel night may cost up to 120 euros."
 
 
-def ask(house: House, question: str = QUESTION, **more: object) -> Reply:
+def ask(house: House, question: str = QUESTION, **more: Any) -> Reply:
     return house.chat("writer", question, stream=True, **more)
 
 
-def part(reply: Reply) -> dict[str, object]:
-    return reply.events[-1]["colonnade"]  # type: ignore[no-any-return]
+def part(reply: Reply) -> dict[str, Any]:
+    return reply.events[-1]["colonnade"]
 
 
 def test_a_supported_sentence_keeps_its_citation_and_leads_to_the_very_sentence(

@@ -35,7 +35,8 @@ def test_the_request_goes_out_with_the_upstreams_model_and_key_and_all_else_as_i
     house: House, upstream: DummyUpstream
 ) -> None:
     more: dict[str, Any] = {"temperature": 0.30, "tools": [{"type": "function"}], "user": "ü", "stop": None}
-    reply = house.chat("chat", "Hi", **more, colonnade={"as_of": 1}, **{"as": None})
+    ours: dict[str, Any] = {"colonnade": {"as_of": 1}, "as": None}
+    reply = house.chat("chat", "Hi", **more, **ours)
     assert reply.status == 200
     message = {"role": "user", "content": "Hi"}
     assert upstream.requests == [{"model": "dummy-1", "messages": [message], **more}]

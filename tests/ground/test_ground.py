@@ -8,6 +8,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,10 +29,10 @@ TRAVEL = (
 )
 
 
-def passage(text: str, **more: str) -> Found:
+def passage(text: str, **more: Any) -> Found:
     return Found(
         "doc_1", "cnt_1", "docs/travel.md", "/documents/doc_1@cnt_1", "utf-8", 100, 100 + len(text), text, 1.0, **more
-    )  # type: ignore[arg-type]
+    )
 
 
 def held(claim: str, against: Found, question: str = "") -> Support:

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import http.server
 import os
+import platform
 import random
 import signal
 import subprocess
@@ -140,7 +141,7 @@ def test_the_stamp_in_python_is_the_stamp_in_the_shell() -> None:
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[tuple[str, str, str]]:
     """A package index on this machine with one wheel: its URL, the wheel's name, the wheel's SHA-256."""
-    name = next(n for n in bootstrap.locked_uv()[1] if bootstrap.platform.machine() in n and "manylinux" in n)
+    name = next(n for n in bootstrap.locked_uv()[1] if platform.machine() in n and "manylinux" in n)
     folder = tmp_path / "simple" / "uv"
     folder.mkdir(parents=True)
     with zipfile.ZipFile(folder / name, "w") as archive:

@@ -16,7 +16,8 @@ def built(
     *blocks: tuple[BlockKind, str, tuple[str, ...], int], title: str = "", header: tuple[str, ...] = ()
 ) -> Parsed:
     """A document of (kind, text, headings, level); table rows get the header."""
-    text, made = "", []
+    text = ""
+    made: list[Block] = []
     for kind, body, headings, level in blocks:
         start = len(text)
         rows = header if kind is BlockKind.TABLE_ROW and made else ()

@@ -167,6 +167,13 @@ def test_every_role_has_a_sentence_and_a_use() -> None:
     ],
 )
 def test_what_is_beyond_the_vocabulary_is_named(change: dict[str, Any], said: str) -> None:
-    leaf = {"kind": "document.added", "id": "evt_1", "at_ms": 1, "project": "p", "actor": "a", "subject": "doc_1"}
+    leaf: dict[str, Any] = {
+        "kind": "document.added",
+        "id": "evt_1",
+        "at_ms": 1,
+        "project": "p",
+        "actor": "a",
+        "subject": "doc_1",
+    }
     assert misfits(Leaf(**leaf)) == []
     assert misfits(Leaf(**{**leaf, **change})) == [said]

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import make_pdf
 import pytest
-from make_office import W, package
 
 from colonnade.adapters.parsers.pool import BoundedParsers
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
+from tests.parsers import make_pdf
+from tests.parsers.make_office import W, package
 
 SMALL = ParseLimits(cpu_s=2, memory_mib=256)
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from make_office import W_STRICT, A, R, W, docx, p, package, pptx, relations, row, shape, xlsx
 
 from colonnade.adapters.parsers.formats import parse_raw
 from colonnade.core.documents import BlockKind, Parsed
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
+from tests.parsers.make_office import W_STRICT, A, R, W, docx, p, package, pptx, relations, row, shape, xlsx
 
 LIMITS = ParseLimits()
 HEADING = '<w:pStyle w:val="Heading1"/>'

@@ -6,15 +6,15 @@ from __future__ import annotations
 import json
 from email.message import EmailMessage
 
-import make_pdf
 import pytest
-from make_office import docx, p, package
 
 from colonnade.adapters.parsers.formats import parse_raw
 from colonnade.adapters.parsers.pdf_bidi import Glyph, logical
 from colonnade.core.documents import BlockKind, Parsed
 from colonnade.core.errors import Unreadable
 from colonnade.ports.outside.parsers import ParseLimits
+from tests.parsers import make_pdf
+from tests.parsers.make_office import docx, p, package
 
 LIMITS = ParseLimits()
 

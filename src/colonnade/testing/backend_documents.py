@@ -105,7 +105,7 @@ DOCUMENTS = (
         "The retention bonus is 5000 euros and is paid in March.\n",
     ),
 )
-UNREADABLE = (
+UNREADABLE: tuple[tuple[str, str, str, str, int], ...] = (
     ("docs/scan.pdf", "no_text", "The PDF has no text layer.", EVERYONE, 48_213),
     ("hr/archive.zip", "bomb", "The archive unpacks to more than the limit.", HR, 1_204),
 )
