@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from ingest_room import Room
 
-MakeRoom = Callable[..., Room]
+from tests.ingest.ingest_room import MakeRoom, Room
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ memory."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from colonnade.testing.keys import MemoryKeys
 from colonnade.testing.models import BagOfWords
 
 PROJECT, KNOWLEDGE, ACTOR = "prj_1", "knw_1", "prn_1"
+
+
+MakeRoom = Callable[..., "Room"]
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from ingest_room import KNOWLEDGE, Room
 
 from colonnade.core.errors import UpstreamDown, UsageError
 from colonnade.testing.models import BagOfWords
+from tests.ingest.ingest_room import KNOWLEDGE, Room
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ingest_room import Room
 
 from colonnade.core.errors import Lost, StorageFull
 from colonnade.knowledge.ingest.loop import YOUNG_LOOKS
-from conftest import MakeRoom
+from tests.ingest.ingest_room import MakeRoom, Room
 
 
 def test_files_are_found_changed_renamed_and_removed(room: Room) -> None:

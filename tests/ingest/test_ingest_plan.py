@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ A = Known("docs", "docs/a.md", 10, 100, 7, "", "", "doc_a", "text/1")
 B = Known("docs", "docs/sub/b.md", 20, 200, 8, "", "", "doc_b", "text/1")
 
 
-def seen(known: Known, **other: object) -> Seen:
+def seen(known: Known, **other: Any) -> Seen:
     about = Seen(known.source, known.path, "/x", known.size, known.mtime_ns, known.inode, known.code, known.reason)
     return replace(about, **other)
 
