@@ -191,6 +191,12 @@ class House:
                 tx.run("document_readers", id=row["id"], readers=readers)
                 tx.append(self._reread(tx, row["id"], readers))
 
+    def _regrant(self, knowledge: str, sources: list[Source]) -> None:
+        """Documents that ingestion wrote between the new declaration and its own learning of it."""
+        with self.state.transaction() as tx:
+            for source in sources:
+                self._grant(tx, knowledge, source.key, self.source_readers(source))
+
     def _reread(self, tx: Transaction, document: str, readers: str) -> Leaf:
         """The entry of a document whose readers changed and whose content did not."""
         version = tx.rows("versions_of_document", document=document)[-1]
@@ -223,6 +229,8 @@ class House:
                 self.asking[name] = Asking(loop.base, self.link)
             else:
                 loop.sources, loop.specification, loop.why = sources, specification, "declaration changed"
+                if declared is not None:
+                    self._regrant(knowledge, declared.sources)
                 documents = [row["id"] for row in self.state.rows("documents_of_knowledge", knowledge=knowledge)]
                 loop.base.take_in([], documents)
             loop.watch = declared.watch if declared else True

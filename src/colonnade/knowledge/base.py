@@ -95,11 +95,11 @@ class KnowledgeBase:
         index, embedder = self.live()
         for content in contents:
             self._add(index, self.shelf.get(content), embedder)
-        rows = [
-            row for document in documents for row in self.tools.state.rows("versions_of_document", document=document)
-        ]
-        if rows:
-            index.set_visibility([visibility(dict(row)) for row in rows])
+        state = self.tools.state
+        with self._lock:  # Read and set at once: or rights that change meanwhile are set back to those read before.
+            rows = [row for document in documents for row in state.rows("versions_of_document", document=document)]
+            if rows:
+                self.live()[0].set_visibility([visibility(dict(row)) for row in rows])
 
     def doubt(self) -> None:
         """The live index may lack what was written: it is built anew from the rows."""
@@ -107,8 +107,9 @@ class KnowledgeBase:
             self._index = None
 
     def swap(self, index: Index, embedder: Embedder | None) -> None:
-        """Search by this index from now on."""
+        """Search by this index from now on, under the rights of now: they may have changed while it was built."""
         with self._lock:
+            self._show(index)
             self._index, self._embedder = index, embedder
 
     def save(self) -> None:

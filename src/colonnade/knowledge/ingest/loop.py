@@ -244,6 +244,7 @@ class IngestLoop:
             prepared = self._writer.prepare(batch)
             with self.state.transaction() as tx:
                 self.lease.check(tx)
+                readers |= {source.key: source.readers for source in self.sources}
                 done = self._writer.write(tx, run.id, batch, prepared, self._known, gone, moved, readers)
                 tx.run("knowledge_changed", id=self.base.id)
                 run.advance(tx, len(batch), done.counts)
