@@ -29,9 +29,9 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project.down()
 
 
-def get(url: str, key: str) -> tuple[int, bytes, dict[str, str]]:
+def get(url: str, key: str, accept: str = "*/*") -> tuple[int, bytes, dict[str, str]]:
     """Status, body, and the headers that must not tell a forbidden thing from an unknown one."""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}", "Accept": accept})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             status, body, headers = answer.status, answer.read(), dict(answer.headers)
@@ -155,3 +155,38 @@ def test_verify_finds_one_changed_leaf_and_any_flipped_bit(tmp_path: Path) -> No
     done = project.run("verify", "--json")
     assert done.code == 1
     assert 7 in {finding.get("index") for finding in json.loads(done.out)["findings"]}
+
+
+@pytest.mark.slow
+def test_every_page_of_the_console_is_there_over_the_real_house(acme: Project) -> None:
+    answer = acme.ask("How many days of paid holiday does everyone have?")
+    run = acme.run("why", answer["ref"], "--json").json
+    runs = [node["ref"] for node in run["nodes"] if node["kind"] == "run"]
+    cited = answer["citations"][0]
+    source = f"/documents/{cited['url'].rpartition('/')[2]}?start={cited['start']}&end={cited['end']}"
+    pages = {
+        "/": "What would you like to know",
+        "/answers": "paid holiday",
+        f"/answers/{answer['ref'].removeprefix('answer/')}": "30 days",
+        source: f'id="span">{cited["quote"][:20]}',
+        "/knowledge": "handbook",
+        "/knowledge/handbook": "works-council-minutes.docx",
+        "/runs": "ingest",
+        f"/runs/{runs[0].removeprefix('run/')}": "done",
+        "/ledger": "colonnade/",
+        "/keys": "owner",
+        f"/refs/{answer['ref']}": "epoch",
+    }
+    for path, words in pages.items():
+        status, body, _ = get(acme.url + path, acme.token, "text/html")
+        assert (path, status) == (path, 200)
+        assert words in body.decode(), path
+
+
+@pytest.mark.slow
+def test_the_questions_of_the_example_come_out_as_expected(acme: Project) -> None:
+    done = acme.run("evaluate", "--questions", str(ACME / "questions.yaml"), "--json")
+    assert done.code == 0, done.err
+    metrics = done.json["metrics"]
+    assert metrics["quotes_exact"] == 1.0
+    assert metrics["passed"] >= 0.9, done.json["failures"]
