@@ -103,7 +103,7 @@ def test_what_a_reader_may_not_read_moves_no_threshold() -> None:
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.skipif(not SQUAD.is_file(), reason="shared/data is not beside the clone")
+@pytest.mark.skipif(not SQUAD.is_file(), reason="needs the shared SQuAD data beside the clone")
 def test_most_questions_on_real_articles_are_answered_and_most_foreign_ones_refused_by_words_alone() -> None:
     from colonnade.knowledge.evaluate.engine import Engine, Item
 
