@@ -9,22 +9,11 @@ from __future__ import annotations
 
 import argparse
 
-from colonnade.app.settings.environment import find_places
-from colonnade.cli.output import emit
+from colonnade.cli.lineage import configure, show
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument("ref", metavar="REF", help="what to look at")
+__all__ = ["configure", "run"]
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from colonnade.app.lineage import walk
-
-    found, drawing = walk(find_places(args.folder), args.ref, "impact")
-    if args.json:
-        emit(found.to_json())
-    else:
-        print(drawing)
-    return 0
+    return show(args, "impact")

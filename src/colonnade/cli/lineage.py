@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `why` and `impact` share: one argument, one walk, shown or emitted."""
+
+from __future__ import annotations
+
+import argparse
+
+from colonnade.app.settings.environment import find_places
+from colonnade.cli.output import emit
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("ref", metavar="REF", help="what to look at")
+
+
+def show(args: argparse.Namespace, verb: str) -> int:
+    """Walk and show."""
+    from colonnade.app.lineage import walk
+
+    found, drawing = walk(find_places(args.folder), args.ref, verb)
+    if args.json:
+        emit(found.to_json())
+    else:
+        print(drawing)
+    return 0
