@@ -61,7 +61,8 @@ def build(rows: NDArray[np.uint32], hashes: NDArray[np.uint64]) -> Segment:
 
 def merge(old: Segment, new: Segment) -> Segment:
     """One segment of two, where every row of `new` comes after those of `old`."""
-    terms = np.union1d(old.terms, new.terms)
+    terms = np.sort(np.concatenate((old.terms, new.terms)), kind="stable")
+    terms = terms[np.append(True, terms[1:] != terms[:-1])] if len(terms) else terms
     at_old, at_new = np.searchsorted(terms, old.terms), np.searchsorted(terms, new.terms)
     many_old, many_new = np.diff(old.offsets), np.diff(new.offsets)
     sizes = np.zeros(len(terms), np.int64)
