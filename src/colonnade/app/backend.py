@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colonnade.app.answering import Answering
-from colonnade.app.house import House
+from colonnade.app.house import SYSTEM, House
 from colonnade.app.pages import Pages
 from colonnade.app.runtime import Runtime
-from colonnade.app.settings.declaration import parse_declaration
+from colonnade.app.settings.declaration import PERSON, parse_declaration
 from colonnade.app.settings.environment import places_of
 from colonnade.app.snapshots import take_snapshot
 from colonnade.app.status import read_status
 from colonnade.core import entries
 from colonnade.core.answers import Answer, Asker, Found
 from colonnade.core.errors import UnknownName, UsageError
+from colonnade.core.ids import is_id
 from colonnade.gateway.backend import (
     AnswerView,
     Capture,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 MODES: Mapping[str, Mode] = {"hybrid": "hybrid", "lexical": "lexical", "dense": "dense"}
 VERDICTS = {"right": "up", "wrong": "down"}
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999: no time is written after it."""
 _log = logging.getLogger("colonnade.backend")
 
 
@@ -109,12 +112,28 @@ class HouseBackend:
         return self._answering.passages(self._snapshot, asker, service, question, history, as_of_ms, k)
 
     def record_answer(
-        self, asker: Asker, service: str, question: str, answer: Answer, *, tokens_in: int = 0, tokens_out: int = 0
+        self,
+        asker: Asker,
+        service: str,
+        question: str,
+        answer: Answer,
+        *,
+        way: str,
+        as_of_ms: int | None = None,
+        tokens_in: int = 0,
+        tokens_out: int = 0,
     ) -> None:
         """Record an answer that the gateway composed."""
-        way = "fallback" if answer.note else "model"
         self._answering.record(
-            self._snapshot, asker, service, question, answer, way=way, tokens_in=tokens_in, tokens_out=tokens_out
+            self._snapshot,
+            asker,
+            service,
+            question,
+            answer,
+            way=way,
+            as_of_ms=as_of_ms,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
         )
 
     def search(
@@ -130,7 +149,7 @@ class HouseBackend:
         """Passages that the asker may read."""
         if mode not in MODES:
             raise UsageError(f"there is no mode {mode!r}", hint=f"one of {', '.join(MODES)}")
-        return self._answering.search(asker, knowledge, query, k, as_of_ms, MODES[mode])
+        return self._answering.search(self._snapshot, asker, knowledge, query, k, as_of_ms, MODES[mode])
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors by the default embedder."""
@@ -148,7 +167,10 @@ class HouseBackend:
 
     def source(self, asker: Asker, document: str, content: str | None) -> Source | None:
         """A document's text."""
-        return self._pages.source(asker, document, content)
+        found = self._pages.source(asker, document, content)
+        if found is not None:
+            self._answering.acting(self._snapshot, asker, document)
+        return found
 
     def versions(self, asker: Asker, document: str) -> Sequence[Version]:
         """A document's contents."""
@@ -156,7 +178,10 @@ class HouseBackend:
 
     def raw(self, asker: Asker, document: str, content: str | None) -> bytes | None:
         """A document's bytes."""
-        return self._pages.raw(asker, document, content)
+        found = self._pages.raw(asker, document, content)
+        if found is not None:
+            self._answering.acting(self._snapshot, asker, document)
+        return found
 
     # pages
     def knowledge(self, asker: Asker) -> list[KnowledgeView]:
@@ -203,7 +228,7 @@ class HouseBackend:
                 sealed=house.keys.seal((asker.principal,), note.encode(), f"{feedback}/note"),
                 at_ms=house.state.now_ms(),
             )
-            stamp = house.journal.stamp(asker.principal)
+            stamp = house.journal.stamp(asker.acting_for or asker.principal)
             tx.append(
                 entries.feedback_given(
                     stamp,
@@ -233,12 +258,13 @@ class HouseBackend:
         """The page of a pasted id or ref."""
         ident = text.strip().rpartition("/")[2]
         pages = {"ans": "/answers/", "run": "/runs/", "doc": "/documents/"}
-        prefix = pages.get(ident[:3])
+        document, at, content = ident.partition("@")
+        prefix = pages.get(ident[:3]) if is_id(document) and (is_id(content) or not at) else None
         if prefix == "/answers/" and self._pages.answer(asker, ident) is not None:
             return prefix + ident
         if prefix == "/runs/" and self._pages.run(asker, ident) is not None:
             return prefix + ident
-        if prefix == "/documents/" and self._pages.source(asker, ident.partition("@")[0], None) is not None:
+        if prefix == "/documents/" and self._pages.source(asker, document, None) is not None:
             return prefix + ident
         walk = self._pages.walk(asker, text.strip(), "why")
         return f"/refs/{walk.ref}" if walk is not None else None
@@ -265,8 +291,16 @@ class HouseBackend:
         return {"changes": [change.as_dict() for change in difference]}
 
     def create_key(self, asker: Asker, name: str, person: str, expires_ms: int | None) -> Mapping[str, Any]:
-        """A new key, in force when this returns."""
+        """A new key, in force when this returns. Raises UsageError for a name that no declaration could hold."""
         house = self._house
+        if PERSON.fullmatch(person) is None or person == SYSTEM:
+            raise UsageError(
+                "that is no name of a person",
+                hint="letters, digits and . _ @ + -, as in access: of the declaration",
+                code="invalid_value",
+            )
+        if expires_ms is not None and not house.state.now_ms() < expires_ms <= LATEST_MS:
+            raise UsageError("a key must end in the future, before the year 10000", code="invalid_value")
         with house.state.transaction() as tx:
             principal = house.people.ensure(tx, person, "person")
             key = house.api_keys.create(tx, principal, name, actor=asker.principal, expires_ms=expires_ms)

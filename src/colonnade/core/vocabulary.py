@@ -143,7 +143,7 @@ KINDS: Mapping[str, Kind] = {
             "as_of_ms": "the instant asked about, when it was not now",
         },
         {
-            "status": ("answered", "abstained", "failed"),
+            "status": ("answered", "abstained", "failed", "cancelled"),
             "reason": ("topic", "unsupported"),
             "way": ("extractive", "model", "fallback"),
         },

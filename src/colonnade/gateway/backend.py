@@ -240,9 +240,18 @@ class Backend(Protocol):
         ...
 
     def record_answer(
-        self, asker: Asker, service: str, question: str, answer: Answer, *, tokens_in: int = 0, tokens_out: int = 0
+        self,
+        asker: Asker,
+        service: str,
+        question: str,
+        answer: Answer,
+        *,
+        way: str,
+        as_of_ms: int | None = None,
+        tokens_in: int = 0,
+        tokens_out: int = 0,
     ) -> None:
-        """Record an answer that the gateway composed from `passages`."""
+        """Record an answer that the gateway composed from `passages`; way: extractive, model, fallback."""
         ...
 
     def search(

@@ -123,11 +123,14 @@ class Grounding:
         self._started = time.perf_counter()
         self._shown: list[str] = []
         self._recorded = False
+        self._way = "extractive"
+        self._as_of_ms: int | None = None
         self.usage = Usage()
         self.answer: Answer
 
     async def prepare(self, as_of_ms: int | None) -> None:
         """Fetch the passages. Raises what the house raises, before anything is streamed."""
+        self._as_of_ms = as_of_ms
         backend = self._context.backend
         self._understood, self._passages, self.fallback = await offload(
             backend.passages, self._asker, self._route.name, self._question, history=self._history, as_of_ms=as_of_ms
@@ -185,6 +188,7 @@ class Grounding:
 
     async def _instead(self, note: str) -> AsyncIterator[str]:
         """The extractive answer in the model's place, or after what it said before it broke off."""
+        self._way = "fallback"
         quoted, before = self.fallback, "".join(self._shown)
         offset = len(self._composer.citations)
         body = MARKER.sub(lambda m: f"[{int(m.group(1)) + offset}]", quoted.answer)
@@ -217,6 +221,7 @@ class Grounding:
         """Text from the language model as it comes. Raises `UpstreamDown`, `BrokenStream`."""
         upstream = self._route.upstream
         assert upstream is not None
+        self._way = "model"
         sent = self._sent(upstream, self._passages)
         told = estimated_tokens(sent.decode())
         frames = Frames((b"", b""), keep_usage=True)
@@ -262,6 +267,8 @@ class Grounding:
             self._route.name,
             self._understood,
             self.answer,
+            way=self._way,
+            as_of_ms=self._as_of_ms,
             tokens_in=usage.prompt_tokens,
             tokens_out=usage.completion_tokens,
         )

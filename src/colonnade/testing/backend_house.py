@@ -226,7 +226,7 @@ class FakeHouse:
         as_of_ms: int | None = None,
     ) -> Answer:
         understood, _, answer = self.passages(asker, service, question, history=history, as_of_ms=as_of_ms)
-        self.record_answer(asker, service, understood, answer)
+        self.record_answer(asker, service, understood, answer, way="extractive")
         return answer
 
     def passages(
@@ -246,7 +246,16 @@ class FakeHouse:
         return understood, found, self._extract(found)
 
     def record_answer(
-        self, asker: Asker, service: str, question: str, answer: Answer, *, tokens_in: int = 0, tokens_out: int = 0
+        self,
+        asker: Asker,
+        service: str,
+        question: str,
+        answer: Answer,
+        *,
+        way: str,
+        as_of_ms: int | None = None,
+        tokens_in: int = 0,
+        tokens_out: int = 0,
     ) -> None:
         with self._lock:
             self.recorded.append(answer)
