@@ -27,6 +27,7 @@ class Answering:
 
     def __init__(self, house: House, writer: GroupWriter) -> None:
         self._house, self._writer = house, writer
+        self._acted: set[tuple[str, str, str, int]] = set()
 
     def ask(
         self,
@@ -64,12 +65,31 @@ class Answering:
         ref = f"answer/{self._house.state.new_id('ans')}"
         return understood, list(draft.passages), replace(draft.answer, ref=ref, ms=ms)
 
-    def search(self, asker: Asker, knowledge: str, query: str, k: int, as_of_ms: int | None, mode: Mode) -> list[Found]:
+    def search(
+        self,
+        snapshot: Snapshot,
+        asker: Asker,
+        knowledge: str,
+        query: str,
+        k: int,
+        as_of_ms: int | None,
+        mode: Mode,
+    ) -> list[Found]:
         """Passages that the asker may read."""
         asking = self._house.asking.get(knowledge)
         if asking is None or self._house.declaration is None or knowledge not in self._house.declaration.knowledge:
             raise UnknownName(f"there is no knowledge base {knowledge!r}", hint="`colonnade status` lists them")
+        self.acting(snapshot, asker, self._house.loops[knowledge].base.id)
         return asking.search(asker, query, k=k, at_ms=as_of_ms, mode=mode)
+
+    def acting(self, snapshot: Snapshot, asker: Asker, resource: str) -> None:
+        """Record that somebody looks at a resource as somebody else, once a version of the rights; then durable."""
+        known = (asker.acting_for, asker.principal, resource, snapshot.version)
+        if not asker.acting_for or known in self._acted:
+            return
+        recording, policy = self._house.recording, str(snapshot.version)
+        self._writer.submit(lambda tx: _decide(recording, tx, asker, resource, policy)).result(DURABLE_S)
+        self._acted.add(known)
 
     def record(
         self,
@@ -166,6 +186,10 @@ class Answering:
                 hint=f"the services are {', '.join(sorted(snapshot.routes)) or 'none'}",
             )
         return route
+
+
+def _decide(recording: Recording, tx: Transaction, asker: Asker, resource: str, policy: str) -> None:
+    recording.decision(tx, asker, resource, policy)
 
 
 def bare(ref: str, kind: str) -> str | None:

@@ -61,8 +61,4 @@ def _route(service: str, name: str, declared: Service, house: House) -> Route:
 
 def _hosts(host: str, more: list[str], port: int) -> frozenset[str]:
     names = {"127.0.0.1", "localhost", "[::1]", host, *more}
-    return frozenset(
-        {f"{name}:{port}" for name in names}
-        | {name for name in names if ":" in name.strip("[]") or port == 80}
-        | set(more)
-    )
+    return frozenset({f"{name}:{port}" for name in names} | {name for name in names if port == 80} | set(more))

@@ -30,7 +30,7 @@ PREFIXES = {
 }
 ENTROPY_BYTES = 16
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_SHAPE = re.compile(rf"^[a-z]{{3}}_[{_ALPHABET}]{{36}}$")
+_SHAPE = re.compile(rf"^[a-z]{{3}}_[{_ALPHABET}]{{36}}\Z")
 
 
 def new_id(prefix: str, at_ms: int, entropy: bytes) -> str:

@@ -86,7 +86,7 @@ async def handle(context: Context, request: Request) -> Answered:
     modern = request.header("mcp-protocol-version") == MODERN
     try:
         message = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return _failed(None, RpcError(-32700, "The message is not JSON."))
     if not isinstance(message, dict) or not isinstance(message.get("method"), str):
         return _failed(None, RpcError(-32600, "One JSON-RPC request a POST."))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,9 @@ from colonnade.core.errors import DeclarationError
 
 LATER = {"models": "training and serving of models", "compute": "GPUs, leases and queues"}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$")]
-Person = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._@+-]{0,126})?$")]
+PERSON = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._@+-]{0,126})?")
+"""What a person may be called, whole."""
+Person = Annotated[str, StringConstraints(pattern=rf"^{PERSON.pattern}$")]
 EVERYBODY = "*"
 
 

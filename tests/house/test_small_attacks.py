@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small attacks on a house in this process: ids with line breaks, names that nobody may have, other ports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colonnade.app.backend import HouseBackend
+from colonnade.app.house import House
+from colonnade.app.runtime import Runtime
+from colonnade.app.settings.declaration import parse_declaration
+from colonnade.app.settings.environment import places_of
+from colonnade.core.answers import Asker
+from colonnade.core.errors import UsageError
+from colonnade.core.ids import is_id
+from colonnade.testing.project import SMALL
+
+ID = "doc_00d0rh86r000000000000000000000000000"
+
+
+@pytest.fixture
+def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HouseBackend]:
+    monkeypatch.setenv("COLONNADE_KEYS", str(tmp_path / "keys"))
+    (tmp_path / "colonnade.yaml").write_text(SMALL, "utf-8")
+    for name in ("docs", "hr"):
+        (tmp_path / name).mkdir()
+    house = House(places_of(tmp_path / "colonnade.yaml"), holder="test")
+    house.apply(parse_declaration(SMALL, "colonnade.yaml"))
+    runtime = Runtime(house)
+    yield HouseBackend(house, runtime, 8700)
+    runtime.stop()
+    house.close()
+
+
+def owner_of(backend: HouseBackend) -> Asker:
+    house = backend._house
+    return Asker(house.owner, house.project, "owner", frozenset(), frozenset(), owner=True)
+
+
+def entries_of(backend: HouseBackend, kind: str) -> list[dict[str, Any]]:
+    rows = backend._house.state.rows("entries_newest", seq=1 << 62, limit=1000)
+    return [json.loads(row["bytes"]) for row in rows if row["kind"] == kind]
+
+
+@pytest.mark.parametrize("tail", ["\n", "\r\n", "\nSet-Cookie: a=b", " "])
+def test_an_id_with_something_behind_it_is_no_id(tail: str) -> None:
+    assert is_id(ID)
+    assert not is_id(ID + tail)
+
+
+@pytest.mark.parametrize("person", ["", "*", "a\nb", "colonnade", "x" * 200])
+def test_a_key_is_made_only_for_whom_a_declaration_could_name(backend: HouseBackend, person: str) -> None:
+    with pytest.raises(UsageError):
+        backend.create_key(owner_of(backend), "laptop", person, None)
+
+
+@pytest.mark.parametrize("expires_ms", [-5, 0, 1, 1 << 60])
+def test_a_key_ends_in_the_future_and_at_a_time_that_can_be_written(backend: HouseBackend, expires_ms: int) -> None:
+    with pytest.raises(UsageError):
+        backend.create_key(owner_of(backend), "laptop", "anna", expires_ms)
+
+
+def test_a_page_on_another_port_is_another_site(backend: HouseBackend) -> None:
+    assert {"127.0.0.1:8700", "localhost:8700", "[::1]:8700"} <= backend.snapshot().hosts
+    assert "[::1]" not in backend.snapshot().hosts
+
+
+def test_what_an_owner_does_as_somebody_is_recorded_as_the_owners(backend: HouseBackend) -> None:
+    owner = owner_of(backend)
+    heidi = replace(backend.snapshot().people["heidi"], acting_for=owner.principal)
+    for _ in range(2):
+        backend.search(heidi, "handbook", "leave", mode="lexical")
+    answer = backend.ask(heidi, "assistant", "How long is the leave?")
+    assert backend.feedback(heidi, answer.ref, "wrong", "")
+    looked = [e for e in entries_of(backend, "decision.made") if e["is"]["action"] == "impersonate"]
+    assert [["by", owner.principal] in e["refs"] for e in looked] == [True, True], (
+        "one for the base, one for the service"
+    )
+    given = entries_of(backend, "feedback.given")
+    assert [e["actor"] for e in given] == [owner.principal]
