@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from statistics import fmean
 from typing import Any
 
@@ -38,6 +38,8 @@ from squad import (
 FLOORS = {"topic_auc": 0.97, "topic_rejected": 0.88}
 GOALS = {"topic_auc": 0.985, "topic_rejected": 0.93, "foreign_within_points": 1.0, "twisted_auc": 0.70}
 SPLITS = 5
+EVERY = 3
+"""Every third question: the machine is shared."""
 
 
 def scores(held: Engine, questions: Sequence[str], embedder: Remembering | None) -> np.ndarray[Any, Any]:
@@ -52,8 +54,8 @@ def topic_absent(data: Squad, embedder: Remembering | None) -> dict[str, Any]:
     for foreign in splits(SPLITS, of=len(data.titles), leave=4):
         inside = [a for a in range(len(data.titles)) if a not in foreign]
         held = engine(data, inside, embedder)
-        good = scores(held, [q.question for q in asked_of(data, inside)], embedder)
-        bad = scores(held, [q.question for q in asked_of(data, foreign)], embedder)
+        good = scores(held, [q.question for q in asked_of(data, inside)[::EVERY]], embedder)
+        bad = scores(held, [q.question for q in asked_of(data, foreign)[::EVERY]], embedder)
         held.calibrate()
         least = held.calibration.topic if embedder is not None else held.calibration.topic_lexical
         prior = PRIOR.topic if embedder is not None else PRIOR.topic_lexical
@@ -108,13 +110,13 @@ def twisted_questions(data: Squad, embedder: Remembering | None) -> list[dict[st
     held = engine(data, everything, embedder)
     end = "" if embedder is not None else "_lexical"
     refuse, note = getattr(PRIOR, f"unsupported{end}"), getattr(PRIOR, f"doubt{end}")
-    asked = [q for q in data.questions if q.article not in train or int(q.id[:8], 16) % 3 == 0]
+    asked = data.questions[::EVERY]
     labels = np.array([not q.answers for q in asked])
     unseen = np.array([q.article not in train for q in asked])
     rows = []
     for given in (True, False):
         found = twisted_scores(data, held, asked, embedder, given=given)
-        for name, kept in (("held out 4", unseen), ("the 12 fitted on, every third question", ~unseen)):
+        for name, kept in (("held out 4", unseen), ("the 12 fitted on", ~unseen)):
             good, bad = found[kept & ~labels], found[kept & labels]
             rows.append(
                 {
@@ -138,7 +140,7 @@ def foreign(embedder: Remembering | None) -> list[dict[str, Any]]:
     data = read_beir(DATA / "scifact", "train")
     texts = {document.id: document.body for document in data.documents}
     rows = []
-    for seed, claims, extra in ((0, 0, 0), (1, 100, 0), (2, 200, 300), (3, 400, 1500)):
+    for seed, claims, extra in ((0, 0, 0), (2, 200, 300)):
         draw = random.Random(seed)
         asked = draw.sample(sorted(data.queries), claims) if claims else sorted(data.queries)
         gold = {d for q in asked for d in data.qrels[q]}
@@ -178,16 +180,15 @@ def main() -> None:
     """Measure with vectors and by words alone, side by side: nothing here is a time."""
     rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(6) as pool:
-        for found in pool.map(part, range(6)):
-            print(*found, sep="\n", flush=True)
-            rows += found
+        for done in as_completed([pool.submit(part, number) for number in range(6)]):
+            print(*done.result(), sep="\n", flush=True)
+            rows += done.result()
     write_result(
         "abstention",
         asked="topic not in the sources: AUC, rejected at 5 % false abstentions, the promised 5 % on a foreign corpus; "
         "twisted questions: AUC",
-        ran=f"SQuAD2: {SPLITS} random splits, 12 articles indexed, questions about 16; weights fitted on 12, held out: "
-        + ", ".join(HELD_OUT)
-        + "; foreign: SciFact, train claims",
+        ran=f"SQuAD2: {SPLITS} random splits, 12 articles indexed, every third question about 16; weights "
+        "fitted on 12, held out: " + ", ".join(HELD_OUT) + "; foreign: SciFact, train claims",
         rows=[*rows, {"floor": FLOORS}, {"goal": GOALS}],
         seeds=list(range(SPLITS)),
         notes="the two kinds are never one number. Other collections: held back.",
