@@ -76,6 +76,8 @@ class Gateway:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 asyncio.get_running_loop().set_default_executor(pool)
+                if any(route.upstream for route in self.context.snapshot.routes.values()):
+                    self.context.upstreams.warm()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.context.upstreams.close()

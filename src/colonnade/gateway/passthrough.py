@@ -8,8 +8,8 @@ handed to the writer. No store is touched, no thread is entered, no chunk is re-
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 from msgspec import Raw, Struct
 
@@ -23,6 +23,9 @@ from colonnade.gateway.frames import BrokenStream, Frames, Usage, error_event, n
 from colonnade.gateway.http import Answered, Handled, Headers, Request
 from colonnade.gateway.streaming import ClientWatch, Stream
 from colonnade.gateway.upstream import LONGEST_ANSWER
+
+if TYPE_CHECKING:
+    import aiohttp
 
 OURS = ("colonnade", "as")
 RETRIES = ("retry-after", "retry-after-ms", "x-should-retry")
@@ -147,6 +150,8 @@ class Exchange:
 
     async def _copy(self, response: aiohttp.ClientResponse, frames: Frames, stream: Stream) -> bytes:
         """Copy frames; what is left to send at the end."""
+        import aiohttp
+
         feed, write = frames.feed, stream.write
         try:
             async for block in response.content.iter_any():

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from colonnade.core.errors import UpstreamDown
 from colonnade.gateway.backend import Upstream
+
+if TYPE_CHECKING:
+    import aiohttp
 
 CONNECT_MS = 5_000
 LONGEST_ANSWER = 64 * 1024 * 1024
@@ -37,6 +39,8 @@ class Upstreams:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            import aiohttp
+
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -44,6 +48,13 @@ class Upstreams:
                 headers={"accept-encoding": "identity", "user-agent": "colonnade", "content-type": "application/json"},
             )
         return self._session
+
+    @staticmethod
+    def warm() -> None:
+        """Import the client ahead of the first request: a house without language models never pays its 12 MB."""
+        import aiohttp
+
+        assert aiohttp.ClientSession
 
     async def close(self) -> None:
         """Close every connection."""
@@ -65,6 +76,8 @@ class Upstreams:
         takes too long: `first_byte_ms` without a byte, before the first or between two, or `timeout_ms` in all.
         """
         headers = {"authorization": f"Bearer {upstream.key}"} if upstream.key else None
+        import aiohttp
+
         timeout = aiohttp.ClientTimeout(
             total=upstream.timeout_ms / 1000,
             sock_connect=min(CONNECT_MS, upstream.first_byte_ms) / 1000,
