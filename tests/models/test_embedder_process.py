@@ -211,6 +211,14 @@ def test_its_environment_is_minimal(shared: EmbedderProcess, monkeypatch: pytest
     assert names <= {"PYTHONPATH", "LANG", "LC_CTYPE"}
 
 
+def test_the_engine_leaves_no_telemetry_and_asks_no_host(tmp_path: Path) -> None:
+    """The engine's wheels keep and send events from their import on, unless the environment says no before it."""
+    _, environment = process.python_child("this")
+    environment["XDG_CACHE_HOME"] = environment["HOME"] = str(tmp_path)
+    subprocess.run([sys.executable, "-c", "import onnxruntime"], env=environment, check=True, timeout=60)
+    assert list(tmp_path.rglob("*onnxruntime*")) == []
+
+
 def test_a_question_is_answered_while_passages_are_embedded(shared: EmbedderProcess) -> None:
     shared.embed(["loaded"])
     order: list[str] = []

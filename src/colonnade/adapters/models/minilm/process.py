@@ -38,10 +38,16 @@ _TOLD: dict[str, type[ColonnadeError]] = {
 }
 
 
+QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
+"""onnxruntime's wheels from 1.32 on keep a database of events in the user's cache and send it to their maker, from the
+import on; only this stops it (`disable_telemetry_events()` comes too late)."""
+
+
 def python_child(module: str) -> tuple[list[str], dict[str, str]]:
     """Command and environment that run a module of ours with what this process can import, and nothing else."""
     paths = os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)
-    return [sys.executable, "-s", "-P", "-m", module], {"PYTHONPATH": paths, "LANG": "C.UTF-8"}
+    environment = {"PYTHONPATH": paths, "LANG": "C.UTF-8", **QUIET}
+    return [sys.executable, "-s", "-P", "-m", module], environment
 
 
 class _Child:
