@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,3 +85,18 @@ def test_what_an_owner_does_as_somebody_is_recorded_as_the_owners(backend: House
     )
     given = entries_of(backend, "feedback.given")
     assert [e["actor"] for e in given] == [owner.principal]
+
+
+def test_a_document_that_goes_between_search_and_citation_is_left_out(backend: HouseBackend) -> None:
+    house = backend._house
+    (house.places.folder / "docs" / "safe.md").write_text("The safe opens with 4711.\n", "utf-8")
+    os.utime(house.places.folder / "docs" / "safe.md", (1_700_000_000, 1_700_000_000))
+    loop, anna = house.loops["handbook"], backend.snapshot().people["anna"]
+    assert loop.step()
+    assert [f.path for f in backend.search(anna, "handbook", "safe", mode="lexical")] == ["docs/safe.md"]
+    index = loop.base.index
+    found = index.search("safe", None, readers=anna.readers, mode="lexical")
+    index.drop_visibility(house.state.rows("documents_of_knowledge", knowledge=loop.base.id)[0]["id"])
+    with pytest.MonkeyPatch.context() as at_once:
+        at_once.setattr(index, "search", lambda *_, **__: found)
+        assert backend.search(anna, "handbook", "safe", mode="lexical") == []

@@ -16,6 +16,7 @@ from colonnade.app.settings.environment import find_places
 from colonnade.cli.output import emit, say, table
 from colonnade.core.errors import UnknownName, UsageError
 
+MOST_DAYS = 100_000
 DAY_MS = 86_400_000
 
 
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
                 "for whom? `keys create` needs --for PERSON", hint="colonnade keys create laptop --for anna"
             )
         expires = None
+        if args.expires_days is not None and not 0 < args.expires_days < MOST_DAYS:
+            raise UsageError(f"--expires-days must be more than 0 and less than {MOST_DAYS}", hint="for example 90")
         if args.expires_days is not None:
             expires = int(datetime.now(UTC).timestamp() * 1000 + args.expires_days * DAY_MS)
         made = client.create_key(args.name, args.person, expires)
