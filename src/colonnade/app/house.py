@@ -227,7 +227,9 @@ class House:
                 loop = self._loop(name, knowledge, sources, specification)
                 self.loops[name] = loop
                 self.asking[name] = Asking(loop.base, self.link)
+                changed = True
             else:
+                changed = (loop.sources, loop.specification) != (sources, specification)
                 loop.sources, loop.specification, loop.why = sources, specification, "declaration changed"
                 if declared is not None:
                     self._regrant(knowledge, declared.sources)
@@ -235,6 +237,8 @@ class House:
                 loop.base.take_in([], documents)
             loop.watch = declared.watch if declared else True
             loop.look()
+            if changed:
+                loop.doubt()
 
     def _loop(self, name: str, knowledge: str, sources: list[FolderSource], specification: str) -> IngestLoop:
         tools = Tools(self.state, self.keys, self.embedders.get, wiring.open_vectors, self.places.index)

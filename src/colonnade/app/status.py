@@ -94,7 +94,7 @@ def ready_mark(state: State, knowledge: str) -> Mapping[str, Any] | None:
     if not rows or not rows[0]["value"]:
         return None
     found: dict[str, Any] = json.loads(rows[0]["value"])
-    return found
+    return None if found.get("stale") else found
 
 
 def _embeds(progress: Row | None) -> bool:

@@ -80,7 +80,10 @@ class Asking:
                 content = self._base.shelf.get(hit.content)
             except KeyError:
                 continue
-            document, path = self._standing(index, asker, hit.content, at_ms)
+            standing = self._standing(index, asker, hit.content, at_ms)
+            if standing is None:
+                continue
+            document, path = standing
             chunk = content.chunks[hit.order]
             found.append(
                 Found(
@@ -132,14 +135,16 @@ class Asking:
             return None
         return np.asarray(rows[0])
 
-    def _standing(self, index: Index, asker: Asker, content: str, at_ms: int | None) -> tuple[str, str]:
-        """The document to cite: of those that hold the content and may be read, the one with the first path."""
+    def _standing(self, index: Index, asker: Asker, content: str, at_ms: int | None) -> tuple[str, str] | None:
+        """The document to cite: of those that hold the content and may be read, the one with the first path.
+
+        None when the last of them went, or its readers did, since the search looked.
+        """
+        standing = index.standing(content, asker.readers, at_ms)
         return min(
-            (
-                (v.document, self._path(v.document, v.valid_from_ms))
-                for v in index.standing(content, asker.readers, at_ms)
-            ),
+            ((v.document, self._path(v.document, v.valid_from_ms)) for v in standing),
             key=lambda pair: (pair[1], pair[0]),
+            default=None,
         )
 
     def _path(self, document: str, valid_from_ms: int) -> str:

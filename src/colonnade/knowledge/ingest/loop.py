@@ -107,6 +107,12 @@ class IngestLoop:
         """Look at the files at the next step, also when they are not watched."""
         self._look.set()
 
+    def doubt(self) -> None:
+        """Not ready until the next look: files or declaration may have changed since the last one."""
+        mark = self._ready_mark()
+        if mark is not None and not mark.get("stale"):
+            self._put_mark(mark, stale=True)
+
     def wait(self, seconds: float) -> None:
         """Wait for the next look; a hint or the end of the house comes sooner."""
         self._look.wait(min(seconds, QUIET_NS / 1e9) if self._young else seconds)
@@ -140,6 +146,8 @@ class IngestLoop:
         if self.trouble is not None:
             if mark is not None:
                 self._not_ready()
+        elif mark is not None and mark.get("stale") and mark["missing"] == self._missing and not self._young:
+            self._put_mark(mark)
         elif not self._young and (mark is None or mark["missing"] != self._missing):
             self._say_ready()
 
@@ -312,8 +320,13 @@ class IngestLoop:
             "embedder": embedder.id if embedder else None,
             "missing": self._missing,
         }
+        self._put_mark(mark)
+
+    def _put_mark(self, mark: Mapping[str, Any], *, stale: bool = False) -> None:
+        """What was asked for amid the look is looked at next: until then the mark is stale."""
+        stale = stale or self._look.is_set()
         with self.state.transaction() as tx:
-            tx.run("meta_put", key=f"ready/{self.base.id}", value=json.dumps(mark))
+            tx.run("meta_put", key=f"ready/{self.base.id}", value=json.dumps({**mark, "stale": stale}))
 
 
 def load_known(state: State, base: KnowledgeBase) -> Iterator[tuple[str, Known]]:
