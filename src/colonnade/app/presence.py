@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from colonnade.app.settings.environment import Places
 from colonnade.core.errors import NeedsDaemon, StateError
 
 STARTING_S = 60.0
+OURS = frozenset({"daemon.lock", "state.db"})
+"""By these a state directory is known that is not closed to others yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ def stop_daemon(places: Places, seconds: float = 60.0) -> bool:
     daemon = find_daemon(places)
     if daemon is None:
         return False
-    daemon = await_daemon(places) or daemon
+    daemon = await_daemon(places)
+    if daemon is None:  # It ended by itself; its number may be nobody's, and 0 would be everybody of our group.
+        return True
     with contextlib.suppress(ProcessLookupError):
         os.kill(daemon.pid, signal.SIGTERM)
     end = time.monotonic() + seconds
@@ -99,8 +104,17 @@ def daemon_lock(places: Places) -> Iterator[bool]:
 
 
 def private_folder(folder: Path) -> None:
-    """Make the state directory, for its owner alone."""
+    """Make the state directory, for its owner alone. Raises StateError for a folder that is open for other things."""
     folder.mkdir(parents=True, exist_ok=True)
+    if stat.S_IMODE(folder.stat().st_mode) == 0o700:
+        return
+    held = {entry.name for entry in folder.iterdir()} - {"logs", "lost+found"}
+    if held and not held & OURS:
+        raise StateError(
+            f"{folder} holds other things and is open to others: it would be closed to them",
+            hint="set COLONNADE_HOME to a folder of its own",
+            code="home_shared",
+        )
     os.chmod(folder, 0o700)
 
 

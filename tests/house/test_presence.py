@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `up` and `down` must never do to others: close their folders, signal their processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from colonnade.app import presence
+from colonnade.app.settings.environment import Places
+from colonnade.core.errors import StateError
+
+
+def places_in(folder: Path) -> Places:
+    return Places(folder, folder / "colonnade.yaml", folder / "home", folder / "keys")
+
+
+def test_a_shared_folder_is_not_closed_to_its_other_users(tmp_path: Path) -> None:
+    (tmp_path / "theirs.txt").write_text("x")
+    os.chmod(tmp_path, 0o755)
+    with pytest.raises(StateError, match="other things"):
+        presence.private_folder(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_a_state_directory_is_closed_to_others_again(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_text("x")
+    os.chmod(tmp_path, 0o755)
+    presence.private_folder(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_a_daemon_that_ends_before_it_listens_is_not_signalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = places_in(tmp_path)
+    presence.private_folder(places.home)
+    signalled: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: signalled.append(pid))
+    lock = os.open(places.lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    ending = threading.Timer(0.1, os.close, (lock,))
+    ending.start()
+    assert presence.stop_daemon(places)
+    ending.join()
+    assert signalled == []
