@@ -100,3 +100,15 @@ def test_a_document_that_goes_between_search_and_citation_is_left_out(backend: H
     with pytest.MonkeyPatch.context() as at_once:
         at_once.setattr(index, "search", lambda *_, **__: found)
         assert backend.search(anna, "handbook", "safe", mode="lexical") == []
+
+
+def test_a_walk_that_the_asker_may_not_see_is_never_walked(backend: HouseBackend) -> None:
+    people = backend.snapshot().people
+    answer = backend.ask(people["heidi"], "assistant", "How long is the leave?")
+    assert backend.why(people["heidi"], answer.ref) is not None
+    with pytest.MonkeyPatch.context() as at_once:
+        for verb in ("why", "impact"):
+            at_once.setattr(f"colonnade.app.pages.{verb}", None)
+        assert backend.why(people["anna"], answer.ref) is None
+        assert backend.impact(people["anna"], answer.ref) is None
+        assert backend.impact(people["anna"], "person/heidi") is None

@@ -12,8 +12,9 @@ from colonnade.app.house import House
 from colonnade.app.status import ready_mark
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import UnknownName
+from colonnade.core.lineage import ref_of
 from colonnade.gateway.backend import AnswerView, FileView, KnowledgeView, LedgerView, RunView, Source, Version, Walk
-from colonnade.govern.lineage.walk import impact, why
+from colonnade.govern.lineage.walk import impact, resolve, why
 from colonnade.knowledge.base import KnowledgeBase
 from colonnade.knowledge.ingest.loop import load_known
 from colonnade.ports.outside.keys import Erased
@@ -224,10 +225,11 @@ class Pages:
         recorded.
         """
         try:
+            ident, role, _ = resolve(self._house.state, ref, self.find_name)
+            if not asker.owner and not self._is_theirs(asker, ref_of(ident, role)):
+                return None  # Before the walk: how long it takes must not tell how much there is.
             found = (why if verb == "why" else impact)(self._house.state, ref, self.find_name)
         except UnknownName:
-            return None
-        if not asker.owner and not self._is_theirs(asker, found.nodes[0].ref):
             return None
         nodes = [{**node.to_json(), "label": self._label(asker, node.ref)} for node in found.nodes]
         return Walk(found.ref, tuple(nodes))
