@@ -9,16 +9,16 @@ import contextlib
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
-import time
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
+from bench.soak.kills import change, holds, soak
 from colonnade.testing.project import Project, until
 
 
@@ -59,18 +59,6 @@ def fill(path: Path) -> None:
             file.write(b"x" * 4096)
 
 
-def descendants(pid: int) -> list[psutil.Process]:
-    """The processes below one."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).children(recursive=True)
-    return []
-
-
-def none_run(processes: list[psutil.Process]) -> bool:
-    """Whether all of them have ended."""
-    return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """A small project that is not up yet; stopped at the end whatever happened."""
@@ -85,20 +73,45 @@ def test_killed_at_random_moments_it_ends_where_an_undisturbed_run_ends(tmp_path
     undisturbed, killed = Project.small(tmp_path / "a"), Project.small(tmp_path / "b")
     for project in (undisturbed, killed):
         corpus(project, 60)
-    expected = undisturbed.up()["knowledge"]["handbook"]
-    undisturbed.down()
-    chance = random.Random(11)
-    for _ in range(4):
-        killed.up(ready=0)
-        time.sleep(chance.uniform(0.0, 1.5))
-        children = descendants(killed.pid)
-        killed.kill()
-        until(partial(none_run, children), 20)
-    found = killed.up()["knowledge"]["handbook"]
-    killed.down()
-    assert found["content_digest"] == expected["content_digest"]
-    assert {f["path"]: f["code"] for f in found["unreadable"]} == {f["path"]: f["code"] for f in expected["unreadable"]}
-    assert killed.run("verify").code == 0
+        change(project, 0)
+    found = soak(undisturbed, killed, kills=4, seed=11, longest_s=1.5)
+    assert holds(found), found
+    assert found["documents"] >= 60
+
+
+@pytest.mark.slow
+def test_what_the_daemon_writes_is_for_its_owner_alone(project: Project) -> None:
+    corpus(project, 3)
+    old = os.umask(0o022)
+    try:
+        project.up()
+    finally:
+        os.umask(old)
+    project.down()
+    open_to_others = [
+        str(path.relative_to(project.home)) for path in project.home.rglob("*") if path.stat().st_mode & 0o077
+    ]
+    assert open_to_others == []
+    assert project.home.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.slow
+def test_a_state_changed_while_no_daemon_ran_is_an_alarm_until_the_next_clean_stop(project: Project) -> None:
+    corpus(project, 3)
+    project.up()
+    project.down()
+    project.up(ready=0)
+    assert project.status()["alarms"] == []
+    project.down()
+    connection = sqlite3.connect(project.home / "state.db")
+    connection.execute("UPDATE documents SET created_ms = created_ms + 1")
+    connection.commit()
+    connection.close()
+    project.up(ready=0)
+    assert {alarm["code"] for alarm in project.status()["alarms"]} == {"state_changed_while_closed"}
+    project.down()
+    project.up(ready=0)
+    assert project.status()["alarms"] == []
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def hand_over(places: Places) -> Mapping[str, Any] | None:
 def start_detached(places: Places, *, port: int | None) -> Mapping[str, Any]:
     """Start a daemon in a session of its own and wait until it listens. Raises what it failed with."""
     private_folder(places.home)
-    places.logs.mkdir(exist_ok=True)
+    private_folder(places.logs)
     reading, writing = os.pipe()
     command = [
         sys.executable,
@@ -58,7 +58,7 @@ def start_detached(places: Places, *, port: int | None) -> Mapping[str, Any]:
     ]
     if port is not None:
         command += ["--port", str(port)]
-    with open(places.logs / "daemon.out", "ab") as out:
+    with open(places.logs / "daemon.out", "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
         process = subprocess.Popen(
             command,
             pass_fds=[writing],
