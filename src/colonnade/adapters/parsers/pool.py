@@ -82,7 +82,8 @@ class BoundedParsers:
         child, warm = self._take()
         try:
             answer = child.ask(ask)
-            if answer is None and warm and child.ended_idle():
+            # Killed from outside (by a person, or for want of memory elsewhere): our own limits never end it so.
+            if answer is None and ((warm and child.ended_idle()) or child.collect() == -signal.SIGKILL):
                 child.end()
                 child = _Child(self._idle_s)
                 answer = child.ask(ask)
