@@ -11,6 +11,7 @@ from collections.abc import Callable
 import uvicorn
 
 from colonnade.core.errors import Unavailable
+from colonnade.gateway.heads import BoundedHeads
 from colonnade.gateway.http import ASGIApp
 
 BACKLOG = 512
@@ -47,7 +48,7 @@ class GatewayServer:
     ) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHeads,
             loop="asyncio",
             ws="none",
             lifespan="on",
