@@ -120,7 +120,9 @@ def test_a_child_sees_no_secret_of_the_environment(
     own.close()
 
 
-def test_a_child_that_is_killed_from_outside_is_replaced_and_the_file_read(parsers: BoundedParsers, tmp_path: Path) -> None:
+def test_a_child_that_is_killed_from_outside_is_replaced_and_the_file_read(
+    parsers: BoundedParsers, tmp_path: Path
+) -> None:
     path = tmp_path / "a.html"
     path.write_text("<p>x</p>")
     parsers.parse(str(path), ".html")
