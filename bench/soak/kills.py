@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,11 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return found
 
 
+def none_runs(processes: list[psutil.Process]) -> bool:
+    """Whether all of them have ended."""
+    return not alive(processes)
+
+
 def vectors(project: Project) -> dict[str, NDArray[np.float32]]:
     """(path, first chunk) -> the vectors stored for every live document, opened with the project's keys."""
     from colonnade.app import wiring
@@ -154,7 +160,7 @@ def soak(
                 children = below(killed.pid)
             killed.kill()
             with contextlib.suppress(AssertionError):
-                until(lambda some=children: not alive(some), 5)
+                until(partial(none_runs, children), 5)
             left += alive(children)
         for number in range(1, kills):
             change(undisturbed, number, where)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -71,8 +70,32 @@ def test_a_hostile_file_ends_with_its_code_and_the_next_one_is_read(
     assert parsers.parse(str(good), ".html").text == "Still here."
 
 
-def test_children_stay_within_their_memory() -> None:
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= 512 * 1000
+PEAK = """
+import resource, sys
+from pathlib import Path
+from colonnade.adapters.parsers.pool import BoundedParsers
+from colonnade.core.errors import Unreadable
+from colonnade.ports.outside.parsers import ParseLimits
+parsers, ended = BoundedParsers(ParseLimits(cpu_s=2, memory_mib=256)), 0
+for path in map(Path, sys.argv[1:]):
+    try:
+        parsers.parse(str(path), path.suffix)
+    except Unreadable as error:
+        ended += error.code == "bomb"
+parsers.close()
+print(ended, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def test_children_stay_within_their_memory(tmp_path: Path) -> None:
+    bombs = [name for name, (_, code) in HOSTILE.items() if code == "bomb"]
+    for name in bombs:
+        (tmp_path / name).write_bytes(HOSTILE[name][0]())
+    command = [sys.executable, "-c", PEAK, *(str(tmp_path / name) for name in bombs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    ended, peak_kib = map(int, done.stdout.split())
+    assert ended == len(bombs)
+    assert peak_kib <= 256 * 1024
 
 
 def test_a_sparse_file_of_two_gigabytes_is_refused_without_being_read(parsers: BoundedParsers, tmp_path: Path) -> None:

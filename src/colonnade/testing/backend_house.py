@@ -102,6 +102,7 @@ class FakeHouse:
         self.notes: dict[str, str] = {}
         self.recorded: list[Answer] = []
         self.tokens: list[tuple[int, int]] = []
+        self.ways: list[tuple[str, int | None]] = []
         self.stopped = threading.Event()
         keys: dict[bytes, KeyHolder] = {}
         for secret, asker, expires in (
@@ -260,6 +261,7 @@ class FakeHouse:
         with self._lock:
             self.recorded.append(answer)
             self.tokens.append((tokens_in, tokens_out))
+            self.ways.append((way, as_of_ms))
             self._answers[answer.ref] = AnswerView(answer, question, self._now, service, asker.name, fixed_id("epc", 1))
             self._askers[answer.ref] = asker
 
