@@ -24,7 +24,7 @@ from tests.gateway.dummy_upstream import DummyUpstream, chunk
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for what another thread is about to do."""
-    for _ in range(200):
+    for _ in range(1000):
         if condition():
             return
         time.sleep(0.02)
