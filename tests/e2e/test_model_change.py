@@ -50,9 +50,11 @@ def project(tmp_path: Path) -> Iterator[Project]:
     for number in range(MANY):
         made.write(f"docs/{number:03}.md", f"# Hall {number}\n\nThe lamp of hall {number} is number {number * 7}.\n")
     declare(made, "{folder: ./tiny}")
-    made.up()
-    yield made
-    made.down()
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
 
 
 @pytest.mark.slow
