@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,6 @@ from colonnade.app.writer import GroupWriter
 from colonnade.core import entries
 from colonnade.core.answers import Answer, Asker, Found
 from colonnade.core.errors import UnknownName
-from colonnade.core.ids import is_id
 from colonnade.gateway.backend import Capture, Route, Snapshot
 from colonnade.knowledge.asking import Asking, Mode
 from colonnade.knowledge.ground.followup import standalone
@@ -20,6 +20,8 @@ from colonnade.knowledge.recording import ANSWERER, Recording
 from colonnade.ports.outside.state import Transaction
 
 DURABLE_S = 30.0
+UNRECORDED = 10_000
+"""Answers in the making whose index is remembered."""
 
 
 class Answering:
@@ -28,6 +30,7 @@ class Answering:
     def __init__(self, house: House, writer: GroupWriter) -> None:
         self._house, self._writer = house, writer
         self._acted: set[tuple[str, str, str, int]] = set()
+        self._given_by: OrderedDict[str, dict[str, str | int]] = OrderedDict()
 
     def ask(
         self,
@@ -60,9 +63,13 @@ class Answering:
         route = self._route(snapshot, service)
         understood = standalone(question, history)
         began = time.monotonic()
-        draft = self._asking(route).answer(asker, understood, at_ms=as_of_ms, k=k)
+        asking, given_by = self._asking(route), self._index(route)
+        draft = asking.answer(asker, understood, at_ms=as_of_ms, k=k)
         ms = round((time.monotonic() - began) * 1000)
         ref = f"answer/{self._house.state.new_id('ans')}"
+        self._given_by[ref] = given_by
+        while len(self._given_by) > UNRECORDED:
+            self._given_by.popitem(last=False)
         return understood, list(draft.passages), replace(draft.answer, ref=ref, ms=ms)
 
     def search(
@@ -107,9 +114,10 @@ class Answering:
         """Write the answer; durable when this returns."""
         route = self._route(snapshot, service)
         recording = self._house.recording
+        given_by = self._given_by.pop(answer.ref, None) or self._index(route)
 
         def write(tx: Transaction) -> None:
-            epoch, decision = self._standing(tx, recording, snapshot, route, asker)
+            epoch, decision = self._standing(tx, recording, snapshot, route, asker, given_by)
             recording.answer(
                 tx,
                 asker,
@@ -132,7 +140,7 @@ class Answering:
 
         def write(tx: Transaction) -> None:
             route = snapshot.routes[capture.service]
-            epoch, decision = self._standing(tx, recording, snapshot, route, capture.asker)
+            epoch, decision = self._standing(tx, recording, snapshot, route, capture.asker, {})
             tx.append(
                 entries.answer_given(
                     self._house.journal.stamp(capture.asker.acting_for or capture.asker.principal),
@@ -152,22 +160,33 @@ class Answering:
 
         self._writer.submit(write)
 
+    def _index(self, route: Route) -> dict[str, str | int]:
+        """Which index answers now: its knowledge base, generation and embedder; nothing for a service without
+        knowledge.
+        """
+        if route.knowledge is None:
+            return {}
+        row = self._house.loops[route.knowledge].base.row()
+        return {"knowledge": row["id"], "generation": row["generation"], "embedder": row["embedder"] or ""}
+
     def _standing(
-        self, tx: Transaction, recording: Recording, snapshot: Snapshot, route: Route, asker: Asker
+        self,
+        tx: Transaction,
+        recording: Recording,
+        snapshot: Snapshot,
+        route: Route,
+        asker: Asker,
+        given_by: Mapping[str, str | int],
     ) -> tuple[str, str]:
-        """(epoch, decision) under which this answer is given."""
+        """(epoch, decision) under which this answer was given."""
         body: dict[str, str | int] = {
             "service": route.service,
             "answerer": ANSWERER,
             "model": route.upstream.model if route.upstream else "",
         }
-        knowledge = None
-        if route.knowledge is not None:
-            base = self._house.loops[route.knowledge].base
-            row = tx.rows("knowledge_get", id=base.id)[0]
-            knowledge = base.id
-            body |= {"knowledge": base.id, "generation": row["generation"], "embedder": row["embedder"] or ""}
-        epoch = recording.epoch(tx, body, route.service, knowledge)
+        body |= given_by
+        knowledge = given_by.get("knowledge")
+        epoch = recording.epoch(tx, body, route.service, str(knowledge) if knowledge else None)
         return epoch, recording.decision(tx, asker, route.service, str(snapshot.version))
 
     def _asking(self, route: Route) -> Asking:
@@ -190,9 +209,3 @@ class Answering:
 
 def _decide(recording: Recording, tx: Transaction, asker: Asker, resource: str, policy: str) -> None:
     recording.decision(tx, asker, resource, policy)
-
-
-def bare(ref: str, kind: str) -> str | None:
-    """The id in `kind/id` or a bare id of that kind."""
-    ident = ref.removeprefix(f"{kind}/")
-    return ident if is_id(ident) else None

@@ -39,8 +39,8 @@ class Runtime:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.writer = GroupWriter(house.state, lambda: house.recording.forget())
         self.alarms = Alarms(house.places.alarms)
+        self.writer = GroupWriter(house.state, lambda: house.recording.forget(), self._recorded)
         self._lease = RowLease(house.state, LEASE, house.holder)
         self._sequencer: Sequencer | None = None
         self._threads: dict[str, threading.Thread] = {}
@@ -117,6 +117,13 @@ class Runtime:
                 self._failed("sequencer", error)
                 self.house.stop.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
                 failures += 1
+
+    def _recorded(self, error: Exception | None) -> None:
+        """An answer's entry could not be written, or one was written again."""
+        if error is not None:
+            self._failed("recording", error)
+        else:
+            self.alarms.clear("recording")
 
     def _failed(self, room: str, error: Exception) -> None:
         if isinstance(error, ColonnadeError):

@@ -6,17 +6,14 @@ that wait.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 
-from colonnade.core.errors import ColonnadeError
 from colonnade.ports.outside.state import State, Transaction
 
 Write = Callable[[Transaction], None]
 GROUP = 512
-_log = logging.getLogger("colonnade.writer")
 
 
 class GroupWriter:
@@ -25,10 +22,17 @@ class GroupWriter:
     Args:
         rolled_back: called when a group was rolled back, before its writes are tried one by one: whatever remembers
             what it wrote must forget it.
+        lost: called with the error of a write that could not be done, and with None once one was done again: nobody
+            may be waiting for it.
     """
 
-    def __init__(self, state: State, rolled_back: Callable[[], None] = lambda: None) -> None:
-        self._state, self._rolled_back = state, rolled_back
+    def __init__(
+        self,
+        state: State,
+        rolled_back: Callable[[], None] = lambda: None,
+        lost: Callable[[Exception | None], None] = lambda _: None,
+    ) -> None:
+        self._state, self._rolled_back, self._lost = state, rolled_back, lost
         self._waiting: list[tuple[Write, Future[None]]] = []
         self._wake = threading.Condition()
         self._closing = False
@@ -74,10 +78,10 @@ class GroupWriter:
                 for one in group:
                     self._group([one])
                 return
-            if not isinstance(error, ColonnadeError):
-                _log.exception("a write failed")
+            self._lost(error)
             _tell(group[0][1], error)
             return
+        self._lost(None)
         for _, future in group:
             _tell(future, None)
 
