@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,3 +83,43 @@ def test_readers_of_a_source_can_be_changed(project: Project) -> None:
     assert project.run("up").code == 0
     assert project.ask(question, "--as", "anna")["status"] == "abstained"
     assert project.ask(question, "--as", "heidi")["status"] == "answered"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_each_past_instant_equals_a_project_of_that_instants_files(project: Project, tmp_path: Path) -> None:
+    steps: list[Callable[[], object]] = [
+        lambda: project.write("docs/prices.md", "# Prices\n\nThe Orion pump costs 455 euros.\n"),
+        lambda: (project.folder / "docs/office.md").rename(project.folder / "docs/lyon.md"),
+        lambda: (project.folder / "docs/prices.md").rename(project.folder / "hr/prices.md"),
+        lambda: (project.folder / "docs/lyon.md").unlink(),
+    ]
+    instants = []
+    for number, step in enumerate([lambda: None, *steps]):
+        before = project.status()["knowledge"]["handbook"]["content_digest"]
+        step()
+        if number:
+            until(lambda old=before: project.status()["knowledge"]["handbook"]["content_digest"] not in {None, old}, 30)
+        instants.append(now())
+        then = tmp_path / f"then{number}"
+        for name in ("docs", "hr"):
+            shutil.copytree(project.folder / name, then / name)
+        shutil.copy(project.folder / "colonnade.yaml", then)
+
+    def seen(of: Project, *as_of: str) -> list[object]:
+        found: list[object] = []
+        for person in ("anna", "heidi"):
+            for question in (QUESTION, "When does the office in Lyon open?"):
+                hits = of.run("search", question, "--as", person, "--json", *as_of).json["hits"]
+                found.append([(hit["path"], hit["start"], round(hit["score"], 6)) for hit in hits])
+                answer = of.ask(question, "--as", person, *as_of)
+                found.append((answer["status"], [(c["path"], c["quote"]) for c in answer["citations"]]))
+        return found
+
+    for number, instant in enumerate(instants):
+        fresh = Project(tmp_path / f"then{number}")
+        try:
+            fresh.up()
+            assert seen(project, "--as-of", instant) == seen(fresh), number
+        finally:
+            fresh.down()
