@@ -112,3 +112,19 @@ def test_a_walk_that_the_asker_may_not_see_is_never_walked(backend: HouseBackend
         assert backend.why(people["anna"], answer.ref) is None
         assert backend.impact(people["anna"], answer.ref) is None
         assert backend.impact(people["anna"], "person/heidi") is None
+
+
+def test_what_came_of_a_document_tells_a_reader_nothing_of_what_others_asked(backend: HouseBackend) -> None:
+    house, people = backend._house, backend.snapshot().people
+    (house.places.folder / "docs" / "lamp.md").write_text("The lamp is lit at nine.\n", "utf-8")
+    os.utime(house.places.folder / "docs" / "lamp.md", (1_700_000_000, 1_700_000_000))
+    assert house.loops["handbook"].step()
+    asked = {name: backend.ask(people[name], "assistant", "When is the lamp lit?") for name in ("anna", "heidi")}
+    document = f"document/{asked['heidi'].given[0]}"
+    walk = backend.impact(people["anna"], document)
+    assert walk is not None
+    assert [node["ref"] for node in walk.nodes if node["kind"] == "answer"] == [asked["anna"].ref]
+    owner = replace(people["anna"], owner=True)
+    everything = backend.impact(owner, document)
+    assert everything is not None
+    assert {answer.ref for answer in asked.values()} <= {node["ref"] for node in everything.nodes}

@@ -6,13 +6,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from colonnade.app.house import House
 from colonnade.app.status import ready_mark
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import UnknownName
-from colonnade.core.lineage import ref_of
+from colonnade.core.lineage import Node, ref_of
 from colonnade.gateway.backend import AnswerView, FileView, KnowledgeView, LedgerView, RunView, Source, Version, Walk
 from colonnade.govern.lineage.walk import impact, resolve, why
 from colonnade.knowledge.base import KnowledgeBase
@@ -21,6 +22,8 @@ from colonnade.ports.outside.keys import Erased
 from colonnade.ports.outside.state import Row
 
 HIDDEN = "(not readable by you)"
+OTHERS = frozenset({"answer", "decision", "feedback", "key", "person"})
+"""Kinds that tell what somebody did."""
 
 
 class Pages:
@@ -231,8 +234,14 @@ class Pages:
             found = (why if verb == "why" else impact)(self._house.state, ref, self.find_name)
         except UnknownName:
             return None
-        nodes = [{**node.to_json(), "label": self._label(asker, node.ref)} for node in found.nodes]
-        return Walk(found.ref, tuple(nodes))
+        shown = found.nodes if asker.owner or verb == "why" else self._their_consequences(asker, found.nodes)
+        return Walk(found.ref, tuple({**node.to_json(), "label": self._label(asker, node.ref)} for node in shown))
+
+    def _their_consequences(self, asker: Asker, nodes: Sequence[Node]) -> list[Node]:
+        """What came of something, without what came of it for others: when and how often they asked is theirs."""
+        seen = {node.ref for node in nodes if node.kind not in OTHERS or self._is_theirs(asker, node.ref)}
+        kept = [node for node in nodes if node.ref in seen]
+        return [replace(node, edges=tuple(edge for edge in node.edges if edge.to in seen)) for node in kept]
 
     def find_name(self, kind: str, name: str) -> str | None:
         """The id behind `kind/name`."""
