@@ -18,6 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    if not args.code and args.json:
+        emit({"schema": "colonnade.explain/1", "codes": dict(sorted(EXPLANATIONS.items()))})
+        return 0
     if not args.code:
         for code, text in sorted(EXPLANATIONS.items()):
             print(f"{code:<22} {text.partition('. ')[0].rstrip('.')}.")

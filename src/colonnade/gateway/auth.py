@@ -112,7 +112,9 @@ def acting_as(asker: Asker, name: str, snapshot: Snapshot) -> Asker:
 
 
 def check_origin(request: Request, hosts: frozenset[str]) -> None:
-    """Refuse a Host that is not ours (DNS rebinding) with 421, and a foreign Origin with 403."""
+    """Refuse a Host that is not ours (DNS rebinding) with 421, two of them with 400, and a foreign Origin with 403."""
+    if sum(name == b"host" for name, _ in request.scope["headers"]) > 1:
+        raise ApiError(400, "A request has one Host.", code="invalid_value", param="host")
     host = request.raw_header(b"host").decode("latin-1").lower()
     if not _ours(host, hosts):
         message = "This host name is not one that this gateway answers to."

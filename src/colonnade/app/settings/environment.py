@@ -93,8 +93,6 @@ def find_places(start: str | None) -> Places:
     for folder in (here, *here.parents):
         if (folder / DECLARATION).is_file():
             return places_of(folder / DECLARATION)
-        if given is not None:
-            break
     return places_of(here / DECLARATION)
 
 
