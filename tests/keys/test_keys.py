@@ -184,6 +184,19 @@ def test_without_secrets_an_existing_log_is_not_opened(make: Callable[..., FileK
     assert not (tmp_path / "keys").exists()
 
 
+def test_a_making_that_was_cut_short_is_finished(make: Callable[..., FileKeys], tmp_path: Path) -> None:
+    make()
+    root, sign = tmp_path / "keys" / f"{LOG}.root", tmp_path / "keys" / f"{LOG}.sign"
+    kept = root.read_text()
+    sign.unlink()
+    (tmp_path / "keys" / f"{LOG}.pub").unlink()
+    with pytest.raises(StateError, match="only"):
+        make(create=False)
+    make()
+    assert sign.exists()
+    assert root.read_text() == kept
+
+
 def test_two_processes_that_start_at_once_agree_on_the_secrets(make: Callable[..., FileKeys]) -> None:
     publics: list[bytes] = []
     threads = [threading.Thread(target=lambda: publics.append(make().public_key())) for _ in range(4)]

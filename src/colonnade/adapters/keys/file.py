@@ -47,7 +47,7 @@ class FileKeys:
     """
 
     def __init__(self, directory: Path, log: str, state: State, *, create: bool) -> None:
-        secrets = read_secrets(directory, log)
+        secrets = read_secrets(directory, log, making=create)
         if secrets is None:
             if not create:
                 raise StateError(

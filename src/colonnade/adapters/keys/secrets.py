@@ -22,6 +22,7 @@ from colonnade.core.errors import StateError
 from colonnade.core.keyed import KEY_BYTES
 
 _MARKS = {"root": "colonnade-root-v1", "sign": "colonnade-ed25519-v1"}
+"""In the order in which they are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,14 @@ class Secrets:
     seed: bytes = field(repr=False)
 
 
-def read_secrets(directory: Path, log: str) -> Secrets | None:
-    """The secrets of a log, or None if there are none.
+def read_secrets(directory: Path, log: str, *, making: bool = False) -> Secrets | None:
+    """The secrets of a log, or None if there are none; `making`: also when only the one made first is there so far.
 
     Raises `StateError` for a file that others may read, or that is damaged.
     """
     found = {kind: directory / f"{log}.{kind}" for kind in _MARKS}
     present = [path for path in found.values() if path.exists()]
-    if not present:
+    if not present or (making and present == [found["root"]]):
         return None
     if len(present) < len(found):
         raise StateError(
