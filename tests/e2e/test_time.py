@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,12 +95,16 @@ def test_each_past_instant_equals_a_project_of_that_instants_files(project: Proj
         lambda: (project.folder / "docs/prices.md").rename(project.folder / "hr/prices.md"),
         lambda: (project.folder / "docs/lyon.md").unlink(),
     ]
+
+    def moved(old: str) -> bool:
+        return project.status()["knowledge"]["handbook"]["content_digest"] not in {None, old}
+
     instants = []
     for number, step in enumerate([lambda: None, *steps]):
         before = project.status()["knowledge"]["handbook"]["content_digest"]
         step()
         if number:
-            until(lambda old=before: project.status()["knowledge"]["handbook"]["content_digest"] not in {None, old}, 30)
+            until(partial(moved, before), 30)
         instants.append(now())
         then = tmp_path / f"then{number}"
         for name in ("docs", "hr"):
