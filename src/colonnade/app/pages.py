@@ -17,7 +17,6 @@ from colonnade.core.lineage import Node, ref_of
 from colonnade.gateway.backend import AnswerView, FileView, KnowledgeView, LedgerView, RunView, Source, Version, Walk
 from colonnade.govern.lineage.walk import impact, resolve, why
 from colonnade.knowledge.base import KnowledgeBase
-from colonnade.knowledge.ingest.loop import load_known
 from colonnade.ports.outside.keys import Erased
 from colonnade.ports.outside.state import Row
 
@@ -116,7 +115,7 @@ class Pages:
         unreadable: list[FileView] = []
         by_source = {source.key: source.readers for source in house.loops[name].sources}
         if files:
-            for path, known in sorted(load_known(house.state, base)):
+            for path, known in sorted(dict(house.loops[name].known()).items()):
                 version = allowed.get(known.document or "")
                 readers = version["readers"] if version else by_source.get(known.source, "")
                 if not (asker.owner or self._may(asker, readers)):
