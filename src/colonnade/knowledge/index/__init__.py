@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from colonnade.knowledge.index.index import Index, Sizes
+from colonnade.knowledge.index.index import Index, Readable, Sizes
 
-__all__ = ["Index", "Sizes"]
+__all__ = ["Index", "Readable", "Sizes"]

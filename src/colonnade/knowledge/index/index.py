@@ -48,6 +48,20 @@ class Sizes:
     documents: int
 
 
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What one reader may read at one instant, in numbers; equal for equal chunks, whatever else the index holds.
+
+    Attributes:
+        chunks, embedded: how many may be read, and how many of those have vectors.
+        fingerprint: of their keys, and of which have vectors; their order does not matter.
+    """
+
+    chunks: int
+    embedded: int
+    fingerprint: tuple[int, int, int, int]
+
+
 class Index:
     """Chunks, vectors and visibilities of one knowledge base. Thread-safe; searches run while rows are added.
 
@@ -184,6 +198,24 @@ class Index:
         with self._snapshot(readers, at_ms, None) as (view, segments):
             found = lexical.frequencies(segments, self._analyser.hashed(distinct), view.field.mask)
             return {term: lexical.idf(view.field.count, n) for term, n in zip(distinct, found, strict=True)}
+
+    def readable(self, readers: frozenset[str], at_ms: int | None = None) -> Readable:
+        """How much the readers may read, and a fingerprint of it."""
+        with self._lock:
+            prints = self._view(readers, at_ms).prints
+        return Readable(prints[0], prints[2], prints)
+
+    def sample(self, readers: frozenset[str], at_ms: int | None, most: int) -> list[tuple[str, int, bytes]]:
+        """(content, order, draw) of about `most` permitted chunks: those of the smallest draws, which keys decide."""
+        with self._lock:
+            rows = np.flatnonzero(self._view(readers, at_ms).field.mask)
+            draws = self._rows.draw[rows]
+            if len(rows) > most:
+                kept = draws <= np.partition(draws, most - 1)[most - 1]
+                rows, draws = rows[kept], draws[kept]
+            content, order, names = self._rows.content, self._rows.order, self._rights.contents.names
+            triples = zip(rows, draws, strict=True)
+            return [(names[content[row]], int(order[row]), draw.tobytes()) for row, draw in triples]
 
     # ---- kept in a file
 

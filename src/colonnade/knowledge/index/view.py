@@ -23,15 +23,21 @@ class View:
         field: the permitted rows and their lexical statistics.
         scope: those that have vectors and may be found.
         mean: the mean vector of the permitted rows (of a sample, where there are many), or None without vectors.
+        prints: count and sum of draws of the permitted rows, then of those with vectors: equal sets, equal prints.
         wanted: [rows] where a filter narrows what may be found; statistics stay those of all that is permitted.
     """
 
-    __slots__ = ("field", "mean", "scope", "wanted")
+    __slots__ = ("field", "mean", "prints", "scope", "wanted")
 
     def __init__(
-        self, field: Field, scope: Scope, mean: NDArray[np.float64] | None, wanted: NDArray[np.bool_] | None = None
+        self,
+        field: Field,
+        scope: Scope,
+        mean: NDArray[np.float64] | None,
+        prints: tuple[int, int, int, int],
+        wanted: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.field, self.scope, self.mean, self.wanted = field, scope, mean, wanted
+        self.field, self.scope, self.mean, self.prints, self.wanted = field, scope, mean, prints, wanted
 
     @staticmethod
     def of(permitted: NDArray[np.bool_], rows: Rows, vectors: Vectors) -> View:
@@ -40,13 +46,16 @@ class View:
         scope = Scope(np.flatnonzero(embedded), embedded)
         sample = _sample(scope.rows, rows.draw)
         mean = vectors.vectors(sample).mean(axis=0) if len(sample) else None
-        return View(Field.of(permitted, rows.length[: rows.count]), scope, None if mean is None else np.round(mean, 12))
+        field = Field.of(permitted, rows.length[: rows.count])
+        draw = rows.draw[: rows.count]
+        prints = (field.count, int(draw[permitted].sum()), len(scope.rows), int(draw[scope.rows].sum()))
+        return View(field, scope, None if mean is None else np.round(mean, 12), prints)
 
     def narrowed(self, wanted: NDArray[np.bool_]) -> View:
         """The same statistics, but only these rows may be found."""
         inside = self.field.mask & wanted[: len(self.field.mask)]
         near = self.scope.mask & inside
-        return View(self.field, Scope(np.flatnonzero(near), near), self.mean, inside)
+        return View(self.field, Scope(np.flatnonzero(near), near), self.mean, self.prints, inside)
 
     @property
     def size(self) -> int:
