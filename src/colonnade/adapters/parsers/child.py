@@ -3,7 +3,8 @@
 
 It reads requests on descriptor 0, answers on 1, and knows nothing else: no secrets in its environment, no network, no
 state. What a hostile file can do to it is bounded by the kernel: address space, CPU per file, no core dump, no new
-file past a size. It dies with its parent: LIFELINE is the reading end of a pipe whose writing end only the parent
+file past a size; and by `confine`: no new rights, no other program, no network, no change to the file tree. It dies
+with its parent: LIFELINE is the reading end of a pipe whose writing end only the parent
 holds; when the kernel closes that, however the parent ended, it sends SIGIO, whose default is to terminate.
 (PR_SET_PDEATHSIG would fire as well when the
 *thread* that started it ends, which is why it is not used.)
@@ -20,6 +21,7 @@ import sys
 
 import msgspec
 
+from colonnade.adapters.parsers.confine import confine
 from colonnade.adapters.parsers.formats import parse_raw
 from colonnade.adapters.parsers.opening import open_source, read_all
 from colonnade.adapters.parsers.wire import Answer, Ask, Gone, encode, pack, read_frame, write_all
@@ -37,6 +39,7 @@ def main() -> int:
     os.dup2(null, 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    confine()
     while select.select([requests], [], [], idle_s)[0]:
         try:
             ask = msgspec.msgpack.decode(read_frame(requests), type=Ask)
