@@ -118,7 +118,7 @@ def _serve(
 
     os.umask(0o077)
     log_to_file(places.logs / "daemon.log")
-    if not foreground:
+    if foreground:
         log_to_terminal()
     bound = bind(declaration.gateway.host, declaration.gateway.port if port is None else port)
     number = bound.getsockname()[1]

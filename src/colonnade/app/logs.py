@@ -36,6 +36,14 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class OneLine(logging.Formatter):
+    """Words only: where an exception came from stands in the file, and its arguments stand nowhere."""
+
+    def formatException(self, ei: object) -> str:  # noqa: N802  (the library's name)
+        """Nothing."""
+        return ""
+
+
 def log_to_file(path: Path) -> None:
     """Write our log there from now on."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +59,7 @@ def log_to_terminal() -> None:
     """Warnings and errors on stderr as well."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))
     logging.getLogger("colonnade").addHandler(handler)
 
 
