@@ -120,6 +120,8 @@ class House:
 
     def close(self) -> None:
         """Save what is derived, end children, close the store."""
+        for asking in self.asking.values():
+            asking.close()
         for loop in self.loops.values():
             loop.base.save()
             loop.lease.release()
@@ -235,6 +237,7 @@ class House:
                     self._regrant(knowledge, declared.sources)
                 documents = [row["id"] for row in self.state.rows("documents_of_knowledge", knowledge=knowledge)]
                 loop.base.take_in([], documents)
+                self.asking[name].forget()
             loop.watch = declared.watch if declared else True
             loop.look()
             if changed:

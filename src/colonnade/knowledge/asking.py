@@ -16,7 +16,8 @@ from colonnade.core.answers import Answer, Asker, Citation, Found
 from colonnade.core.errors import ColonnadeError
 from colonnade.knowledge.answer.extract import extract
 from colonnade.knowledge.answer.passages import Extract, Passage
-from colonnade.knowledge.base import KnowledgeBase, share_embedded
+from colonnade.knowledge.base import KnowledgeBase
+from colonnade.knowledge.calibrating import Calibrations, InForce
 from colonnade.knowledge.index import Index
 from colonnade.ports.outside.models import Embedder
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PASSAGES = 8
 HYBRID_FROM = 0.8
-"""Share of chunks that must be embedded before vectors take part."""
+"""Share of the chunks that may be read which must be embedded before vectors take part."""
 
 Mode = Literal["hybrid", "lexical", "dense"]
 Link = Callable[[str, str], str]
@@ -45,6 +46,7 @@ class Asking:
 
     def __init__(self, base: KnowledgeBase, link: Link) -> None:
         self._base, self._link = base, link
+        self._calibrations = Calibrations(base.shelf)
         self._paths: dict[tuple[str, int], str] = {}
 
     def search(
@@ -60,7 +62,7 @@ class Asking:
         """Passages that the asker may read, best first."""
         index, embedder = self._base.live()
         if vector is None and mode != "lexical":
-            vector = self._vector(index, embedder, query)
+            vector = self._vector(index, embedder, asker, query, at_ms)
         return self._search(index, asker, query, vector, mode, k, at_ms)
 
     def _search(
@@ -110,24 +112,39 @@ class Asking:
     def answer(self, asker: Asker, question: str, *, at_ms: int | None = None, k: int = PASSAGES) -> Draft:
         """A cited extractive answer, or an abstention."""
         index, embedder = self._base.live()
-        vector = self._vector(index, embedder, question)
+        vector = self._vector(index, embedder, asker, question, at_ms)
         found = self._search(index, asker, question, vector, "hybrid", k, at_ms)
+        used = embedder if vector is not None else None
+        thresholds = self._calibrations.in_force(index, used, asker.readers, at_ms)
         extracted = extract(
             question,
             vector,
             [_passage(f) for f in found],
-            embed=embedder.embed if embedder is not None and vector is not None else None,
+            embed=used.embed if used is not None else None,
             idf=index.idf(question, asker.readers, at_ms),
+            calibration=thresholds.calibration,
         )
-        return Draft(_answer(extracted, found), tuple(found))
+        return Draft(_answer(extracted, found, thresholds), tuple(found))
 
-    def vector(self, query: str) -> NDArray[np.float32] | None:
-        """The query's vector; None while there are no vectors to compare with."""
-        return self._vector(*self._base.live(), query)
+    def forget(self) -> None:
+        """Rights changed: no threshold of before holds any more."""
+        self._calibrations.forget()
 
-    def _vector(self, index: Index, embedder: Embedder | None, query: str) -> NDArray[np.float32] | None:
-        """The query's vector, of the model whose vectors this index holds."""
-        if embedder is None or share_embedded(index) < HYBRID_FROM:
+    def close(self) -> None:
+        """End what works in the background."""
+        self._calibrations.close()
+
+    def _vector(
+        self, index: Index, embedder: Embedder | None, asker: Asker, query: str, at_ms: int | None
+    ) -> NDArray[np.float32] | None:
+        """The query's vector, of the model whose vectors this index holds.
+
+        None while too few have one of the chunks that the asker may read: what others may read is not counted.
+        """
+        if embedder is None:
+            return None
+        readable = index.readable(asker.readers, at_ms)
+        if readable.embedded < HYBRID_FROM * readable.chunks:
             return None
         try:
             rows: NDArray[np.float32] = embedder.embed([query])
@@ -170,7 +187,7 @@ def _passage(found: Found) -> Passage:
     )
 
 
-def _answer(extracted: Extract, found: Sequence[Found]) -> Answer:
+def _answer(extracted: Extract, found: Sequence[Found], thresholds: InForce) -> Answer:
     citations = []
     for source in extracted.citations:
         passage = found[source.passage]
@@ -197,7 +214,12 @@ def _answer(extracted: Extract, found: Sequence[Found]) -> Answer:
         answer=extracted.answer,
         citations=tuple(citations),
         reason=reason,
-        signals=extracted.signals,
+        signals={
+            **extracted.signals,
+            "pseudo_questions": float(thresholds.calibration.samples),
+            "settled": float(thresholds.settled),
+        },
+        note=extracted.note.message if extracted.note is not None else "",
         given=tuple(held),
         contents=tuple(held.values()),
     )

@@ -215,12 +215,6 @@ class KnowledgeBase:
         return index
 
 
-def share_embedded(index: Index) -> float:
-    """Which share of an index's chunks has vectors (1.0 when there are none to embed)."""
-    sizes = index.sizes()
-    return sizes.embedded / sizes.chunks if sizes.chunks else 1.0
-
-
 def _spans(content: Content) -> bytes:
     """`_SPAN` of each chunk."""
     found = []
