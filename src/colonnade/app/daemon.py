@@ -44,7 +44,7 @@ def hand_over(places: Places) -> Mapping[str, Any] | None:
 def start_detached(places: Places, *, port: int | None) -> Mapping[str, Any]:
     """Start a daemon in a session of its own and wait until it listens. Raises what it failed with."""
     private_folder(places.home)
-    private_folder(places.logs)
+    places.logs.mkdir(mode=0o700, exist_ok=True)
     reading, writing = os.pipe()
     command = [
         sys.executable,
