@@ -19,6 +19,7 @@ from colonnade.core.errors import ColonnadeError
 from colonnade.govern.ledger.sequencer import LEASE, Sequencer
 from colonnade.knowledge.ingest.loop import IngestLoop
 from colonnade.ports.outside.hints import Hints
+from colonnade.ports.outside.state import Transaction
 from colonnade.ports.rowlease import RowLease
 
 LOOK_EVERY_S = 1.0
@@ -40,6 +41,7 @@ class Runtime:
     def __init__(self, house: House) -> None:
         self.house = house
         self.alarms = Alarms(house.places.alarms)
+        self._unrecorded = False
         self.writer = GroupWriter(house.state, lambda: house.recording.forget(), self._recorded)
         self._lease = RowLease(house.state, LEASE, house.holder)
         self._sequencer: Sequencer | None = None
@@ -107,6 +109,8 @@ class Runtime:
             try:
                 if not self._lease.take():
                     continue
+                if self._unrecorded:
+                    self.writer.submit(_nothing)
                 if self._sequencer is None:
                     origin = self.house.origin()
                     self._sequencer = Sequencer(self.house.state, self.house.keys, origin, self._lease.check)
@@ -120,6 +124,7 @@ class Runtime:
 
     def _recorded(self, error: Exception | None) -> None:
         """An answer's entry could not be written, or one was written again."""
+        self._unrecorded = error is not None
         if error is not None:
             self._failed("recording", error)
         else:
@@ -166,3 +171,7 @@ class Watching:
 
 def _alarm(room: str, error: ColonnadeError) -> dict[str, str]:
     return {"room": room, "code": error.code, "message": error.message, "hint": error.hint}
+
+
+def _nothing(_: Transaction) -> None:
+    """A write that shows whether writing works again: the store's clock goes with it."""
