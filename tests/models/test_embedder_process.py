@@ -301,3 +301,12 @@ def test_texts_and_vectors_and_words_arrive_as_they_were_sent() -> None:
     with pytest.raises(frames.Ended):
         frames.receive(here)
     here.close()
+
+
+def test_ctrl_c_in_the_terminal_is_the_parents_to_answer(own: EmbedderProcess) -> None:
+    own.embed(["now"])
+    pid = own.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGINT)
+    assert own.embed(["again"]).shape == (1, own.dimensions)
+    assert own.pid == pid

@@ -106,6 +106,7 @@ def main(arguments: list[str]) -> None:
     """Arguments: parent's pid, two descriptors, model folder or "default", arithmetic, workers, idle seconds."""
     parent, questions_fd, passages_fd, model, arithmetic, workers, idle = arguments
     die_with(int(parent))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent says when it is over
     sys.setswitchinterval(0.001)
     questions = socket.socket(fileno=int(questions_fd))
     bulk = socket.socket(fileno=int(passages_fd))
