@@ -271,7 +271,7 @@ class House:
             readers=self.source_readers(source),
             include=tuple(source.include),
             exclude=tuple(source.exclude),
-            skip=frozenset({self.places.home}),
+            skip=frozenset({self.places.home, self.places.declaration}),  # who is in which group is nobody's reading
         )
 
     def link(self, document: str, content: str) -> str:
