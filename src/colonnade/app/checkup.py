@@ -100,12 +100,15 @@ def _disk(places: Places) -> Check:
 def _declaration(places: Places) -> Check:
     if not places.declaration.exists():
         return Check("declaration", "note", "there is none here", "`colonnade init` writes one")
+    from colonnade.app.absent import absent_sources
     from colonnade.app.settings.declaration import read_declaration
 
     try:
         declared = read_declaration(places.declaration)
     except ColonnadeError as error:
         return Check("declaration", "bad", error.message, error.hint)
+    if absent := absent_sources(declared, places.folder):
+        return Check("declaration", "note", absent[0], "make the folder, or mend its path")
     return Check(
         "declaration",
         "ok",

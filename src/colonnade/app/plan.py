@@ -58,6 +58,9 @@ def _difference(before: Any, after: Any, path: str = "") -> str:
         old, new = before.get(key), after.get(key)
         if old == new:
             continue
+        if key == "sources":
+            said.extend(_sources(old or [], new or []))
+            continue
         if isinstance(old, dict) and isinstance(new, dict):
             said.append(_difference(old, new, f"{path}{key}."))
         else:
@@ -65,6 +68,20 @@ def _difference(before: Any, after: Any, path: str = "") -> str:
     return "; ".join(said)
 
 
+def _sources(before: list[Any], after: list[Any]) -> list[str]:
+    """What became of each source, by its path: who may read what is the change that matters most."""
+    old, new = ({str(s["path"] or s["builtin"]): s for s in sources} for sources in (before, after))
+    said = [
+        f"{name}: {_difference(old[name], new[name])}" for name in old.keys() & new.keys() if old[name] != new[name]
+    ]
+    said += [f"{name}: no longer read" for name in old.keys() - new.keys()]
+    said += [f"{name}: new, for {_short(new[name]['readers'])}" for name in new.keys() - old.keys()]
+    return sorted(said) or ["sources: in another order"]
+
+
 def _short(value: Any) -> str:
-    text = str(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = f"[{', '.join(value)}]"
+    else:
+        text = "nothing" if value is None else str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -19,18 +19,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    from colonnade.app.absent import absent_sources
     from colonnade.app.plan import changes
     from colonnade.app.settings.declaration import read_declaration
     from colonnade.app.stored import stored_active
 
     places = find_places(args.where or args.folder)
-    wanted = read_declaration(places.declaration).model_dump(mode="json")
+    declared = read_declaration(places.declaration)
+    warnings = absent_sources(declared, places.folder)
     active = stored_active(places) if find_daemon(places) is not None else None
-    found = changes(active, wanted)
+    found = changes(active, declared.model_dump(mode="json"))
     if args.json:
-        emit({"schema": "colonnade.plan/1", "changes": [change.as_dict() for change in found]})
+        emit({"schema": "colonnade.plan/1", "changes": [change.as_dict() for change in found], "warnings": warnings})
         return 0
     for change in found:
         print(f"{paint(change.action, COLOURS[change.action]):<7} {change.ref}  {change.why}")
+    for warning in warnings:
+        say(f"{paint('warning', 'yellow')} {warning}")
     say(f"{len(found)} to change; `colonnade up` applies it" if found else "nothing to change")
     return 0

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
 from colonnade.core.errors import DeclarationError
 
@@ -46,7 +47,7 @@ class Source(Strict):
         None, description="Text that every CPython carries: the language reference."
     )
     readers: list[Name] = Field(
-        default_factory=lambda: ["everyone"], min_length=1, description="Groups that may read it."
+        default_factory=lambda: ["everyone"], min_length=1, description="Groups that may read it; left out, everyone."
     )
     include: list[str] = Field(
         default_factory=list, description='Glob patterns of paths to take, for example "**/*.md"; empty: all.'
@@ -204,7 +205,7 @@ def _first_problem(error: ValidationError, located: Located, file: str) -> Decla
     where = ".".join(str(step) for step in path) or "the file"
     message, hint = (
         f"{where}: {problem['msg'].removeprefix('Value error, ')}",
-        "`colonnade explain declaration_invalid`",
+        "docs/reference/declaration.md names every key and what it takes",
     )
     if problem["type"] == "extra_forbidden":
         key = str(path[-1])
@@ -215,10 +216,11 @@ def _first_problem(error: ValidationError, located: Located, file: str) -> Decla
             hint = f"{LATER[key]} come with a later release; take the section out for now"
     elif problem["type"] == "missing":
         message, hint = f"{where} is missing", f"add `{path[-1]}:`"
-    elif problem["type"] == "string_pattern_mismatch":
-        hint = "names are lower-case letters, digits, - and _, and begin and end with a letter or digit"
     elif problem["type"] == "literal_error":
+        message = f"{where} cannot be {shown(problem['input'])}"
         hint = f"write {problem.get('ctx', {}).get('expected', 'one of the allowed values')}"
+    elif (words := wording(problem, path)) is not None:
+        message, hint = words
     return DeclarationError(message, file=file, line=located.line(path), hint=hint)
 
 

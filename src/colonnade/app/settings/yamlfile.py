@@ -39,7 +39,9 @@ def load_yaml(text: str, file: str) -> Located:
             f"not valid YAML: {error.problem or error.context}",
             file=file,
             line=line,
-            hint="check the indentation and the quotes near this line",
+            hint="YAML takes no tabs: indent with spaces"
+            if "'\\t'" in str(error.problem)
+            else "check the indentation and the quotes near this line",
         ) from error
     except yaml.YAMLError as error:
         raise DeclarationError(
