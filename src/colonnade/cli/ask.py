@@ -15,15 +15,12 @@ from colonnade.app.presence import need_daemon
 from colonnade.app.settings.environment import find_places
 from colonnade.cli.output import emit, paint, say
 
-REASONS = {
-    "topic": "the sources that may be read do not speak of this",
-    "unsupported": "the sources speak of it, but nothing in them answers this",
-}
+NEXT = "`colonnade search` with the same words shows the nearest passages"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("question", help="the question, in quotes")
+    parser.add_argument("question", nargs="+", help="the question, in quotes when it holds a ? or another mark")
     parser.add_argument("--service", default=None, help="which service; may be left out when there is one")
     parser.add_argument("--as", dest="person", default=None, metavar="PERSON", help="ask with this person's rights")
     parser.add_argument(
@@ -36,22 +33,29 @@ def run(args: argparse.Namespace) -> int:
     from colonnade.sdk import Client
 
     url, token = need_daemon(find_places(args.folder))
-    answer = Client(url, token).ask(args.question, service=args.service, acting_as=args.person, as_of=args.as_of)
+    question = " ".join(args.question)
+    answer = Client(url, token).ask(question, service=args.service, acting_as=args.person, as_of=args.as_of)
     if args.json:
         emit(answer)
     else:
-        show(answer)
+        show(answer, as_of=args.as_of)
     return 0
 
 
-def show(answer: Mapping[str, Any]) -> None:
-    """For people."""
+def show(answer: Mapping[str, Any], *, as_of: str | None = None) -> None:
+    """For people. `as_of` is the time that was asked about, where one was."""
     print(answer["answer"])
     if answer["status"] == "abstained":
-        say(f"\nabstained: {REASONS.get(answer.get('reason', ''), 'no answer')}")
+        past = f"; asked of what stood there at {as_of}" if as_of else ""
+        say(f"\nabstained{past}: {NEXT}")
     if answer.get("note"):
         say(f"\nnote: {answer['note']}")
     for number, citation in enumerate(answer["citations"], start=1):
         page = f", page {citation['page']}" if citation.get("page") else ""
-        print(f"\n[{number}] {paint(citation['path'], 'bold')}{page}  {paint(citation['url'], 'dim')}")
+        print(f"\n[{number}] {paint(citation['path'], 'bold')}{page}  {paint(_place(citation), 'dim')}")
     say(f"\n{paint(answer['ref'], 'dim')}   colonnade why {answer['ref']}")
+
+
+def _place(citation: Mapping[str, Any]) -> str:
+    """The address at which a browser shows the quote marked."""
+    return f"{citation['url']}?start={citation['start']}&end={citation['end']}#span"

@@ -25,10 +25,9 @@ knowledge:
   handbook:
     sources:
       - {{path: {path}, readers: [everyone]}}
-      # - {{path: ./hr, readers: [hr], include: ["**/*.md", "**/*.pdf"]}}
+      # - {{path: ./hr, readers: [hr]}}   # a source within another: its files are read by its own readers only
     # watch: true              # pick up changes of files within seconds (the default)
-    # embed_with: {{url: http://localhost:11434/v1, model: nomic-embed-text}}   # default: all-MiniLM-L6-v2 on this
-    # machine
+    # embed_with: {{url: http://localhost:11434/v1, model: nomic-embed-text}}   # default: all-MiniLM-L6-v2, here
 
 services:
   assistant:

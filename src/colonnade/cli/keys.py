@@ -9,12 +9,13 @@ colonnade keys revoke laptop
 from __future__ import annotations
 
 import argparse
+import difflib
 from datetime import UTC, datetime
 
 from colonnade.app.presence import need_daemon
-from colonnade.app.settings.environment import find_places
+from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import emit, say, table
-from colonnade.core.errors import UnknownName, UsageError
+from colonnade.core.errors import ColonnadeError, UnknownName, UsageError
 
 MOST_DAYS = 100_000
 DAY_MS = 86_400_000
@@ -34,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from colonnade.sdk import Client
 
-    url, token = need_daemon(find_places(args.folder))
+    places = find_places(args.folder)
+    url, token = need_daemon(places)
     client = Client(url, token)
     if args.action == "list":
         return _list(client.keys(), args)
@@ -56,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(made["key"])
             say(f"this is {args.person}'s key {args.name!r}; it is shown this once")
+            if note := _stranger(places, args.person):
+                say(f"note: {note}; `colonnade keys revoke {args.name}` takes it back")
         return 0
     rows = client.keys()
     found = [row for row in rows if args.name in (row["id"], row["name"], row["ref"]) and row["revoked_ms"] is None]
@@ -67,6 +71,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(f"revoked {args.name}; it opens nothing any more")
     return 0
+
+
+def _stranger(places: Places, person: str) -> str:
+    """What to know about a key for somebody whom no group names: most often a name with a slip in it."""
+    from colonnade.app.settings.declaration import read_declaration
+
+    try:
+        people = read_declaration(places.declaration).people()
+    except ColonnadeError:
+        return ""
+    if person in people or person == "owner":
+        return ""
+    near = difflib.get_close_matches(person, people, n=1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return f'no group of colonnade.yaml names {person}{meant}: this key reads what every person ("*") may'
 
 
 def _list(keys: list[dict[str, object]], args: argparse.Namespace) -> int:

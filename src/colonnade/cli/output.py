@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from colonnade.app.settings.environment import is_terminal, wants_colour
@@ -21,6 +25,15 @@ def emit(document: Mapping[str, Any]) -> None:
 def say(text: str = "") -> None:
     """A line of talk."""
     print(text, file=sys.stderr)
+
+
+def called() -> str:
+    """How to call this program again: `colonnade` where a shell finds this one by it, else the way to its file."""
+    mine = Path(sys.argv[0])
+    found = shutil.which("colonnade")
+    if mine.name != "colonnade" or (found and os.path.realpath(found) == os.path.realpath(mine)):
+        return "colonnade"
+    return shlex.quote(os.path.relpath(mine) if Path.cwd() in mine.absolute().parents else str(mine))
 
 
 def paint(text: str, *styles: str) -> str:

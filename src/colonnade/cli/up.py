@@ -16,7 +16,7 @@ from typing import Any
 
 from colonnade.app.presence import find_daemon
 from colonnade.app.settings.environment import find_places, is_terminal
-from colonnade.cli.output import Progress, emit, paint, say
+from colonnade.cli.output import Progress, called, emit, paint, say
 from colonnade.core.errors import ColonnadeError
 
 
@@ -35,10 +35,12 @@ def run(args: argparse.Namespace) -> int:
     places = find_places(args.where or args.folder)
     if args.ready_fd is not None:
         return _as_daemon(places, args)
+    from colonnade.app.absent import absent_sources
     from colonnade.app.daemon import hand_over, serve, start_detached
     from colonnade.app.settings.declaration import read_declaration
 
-    read_declaration(places.declaration)
+    for warning in absent_sources(read_declaration(places.declaration), places.folder):
+        say(f"{paint('warning', 'yellow')} {warning}")
     if find_daemon(places) is not None and (handed := hand_over(places)) is not None:
         _tell(handed, args, places.token)
         return 0
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
     handed = serve(places, port=args.port, ready=ready, foreground=True)
     stop.set()
+    if handed is None:
+        say("stopped")
     if handed is not None:
         _tell(handed, args, places.token)
     return 0
@@ -111,11 +115,11 @@ def _tell(said: Mapping[str, Any], args: argparse.Namespace, token: os.PathLike[
             say(f"  sign in   {said['url']}/?token={file.read().strip()}")
     else:
         say(f"  sign in   with the key in {token}")
-    folder = f" -C {args.where or args.folder}" if args.where or args.folder else ""
-    say(f"  try       colonnade{folder} status --wait 120")
-    say(f'            colonnade{folder} ask "..."')
+    me = called() + (f" -C {args.where or args.folder}" if args.where or args.folder else "")
+    say(f"  try       {me} status --wait 120")
+    say(f'            {me} ask "..."')
     if args.detach or not said["started"]:
-        say(f"  stop      colonnade{folder} down")
+        say(f"  stop      {me} down")
     else:
         say("  stop      Ctrl-C")
 
