@@ -45,6 +45,10 @@ class BruteForceVectors:
         zero = np.zeros(self.dimensions, np.int16)
         return np.array([self._rows.get(row, zero) for row in range(count)], np.int16).reshape(count, self.dimensions)
 
-    def restore(self, vectors: NDArray[np.int16]) -> None:
+    def derived(self, count: int) -> NDArray[np.uint64]:
+        """Nothing; see the port."""
+        return np.zeros((count, 0), np.uint64)
+
+    def restore(self, vectors: NDArray[np.int16], derived: NDArray[np.uint64] | None = None) -> None:
         """Replace everything; see the port."""
         self._rows = dict(enumerate(np.array(vectors, np.int16)))

@@ -119,13 +119,16 @@ class VectorsConformance:
     def test_what_was_stored_is_restored(self, make: Callable[[int], Vectors]) -> None:
         engine, rows = make(DIMENSIONS), unit_vectors(700, 14)
         engine.put(3, rows)
-        other = make(DIMENSIONS)
+        other, third = make(DIMENSIONS), make(DIMENSIONS)
         other.restore(engine.stored(710))
+        third.restore(engine.stored(710), engine.derived(710))
         scope = scope_of(np.arange(3, 703), 710)
         assert np.array_equal(other.stored(710), engine.stored(710))
         assert not engine.stored(710)[703:].any()
         for query in rows[:20]:
-            assert np.array_equal(engine.shortlist(query, scope, 30), other.shortlist(query, scope, 30))
+            expected = engine.shortlist(query, scope, 30)
+            assert np.array_equal(other.shortlist(query, scope, 30), expected)
+            assert np.array_equal(third.shortlist(query, scope, 30), expected)
 
     def test_searches_run_while_rows_are_put(self, make: Callable[[int], Vectors]) -> None:
         engine, rows = make(DIMENSIONS), unit_vectors(4000, 15)

@@ -196,7 +196,7 @@ class Index:
         """Each distinct term of the words (as `words.terms` gives them) with its idf over what the reader may see."""
         distinct = list(dict.fromkeys(terms(words)))
         with self._snapshot(readers, at_ms, None) as (view, segments):
-            found = lexical.frequencies(segments, self._analyser.hashed(distinct), view.field.mask)
+            found = lexical.frequencies(segments, self._analyser.hashed(distinct), view.field)
             return {term: lexical.idf(view.field.count, n) for term, n in zip(distinct, found, strict=True)}
 
     def readable(self, readers: frozenset[str], at_ms: int | None = None) -> Readable:

@@ -4,13 +4,14 @@
 Source: S. Robertson, H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009; idf as in Lucene
 (never negative); k1 and b as in Anserini. Pairs of neighbouring terms count as terms of less weight (D. Metzler, W. B.
 Croft, "A Markov random field model for term dependencies", 2005). Sums run in the question's order, in double
-precision: equal text scores equally whatever its row.
+precision: equal text scores equally whatever its row. Permitted rows are numbered 0, 1, ... here (their *places*), so
+that work and memory follow what the reader may see.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,13 @@ K1 = 0.9
 B = 0.4
 PAIR_WEIGHT = 0.3
 _REMEMBER_FROM = 64
-_REMEMBER_AT_MOST = 512
+_REMEMBER_A_ROW = 12
+_REMEMBER_LEAST = 20_000
+_HEAVY_SHARE = 16
+_HEAVY_LEAST = 1024
+_HEAVY_KEPT = 64
 
-Impacts = tuple[NDArray[np.intp], NDArray[np.float64]]
+Impacts = tuple[NDArray[np.int32], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,81 +56,146 @@ def idf(count: int, documents: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Heavy:
+    """A term that many permitted rows hold, as a column.
+
+    Attributes:
+        times: [permitted rows] how often each holds it.
+        rarity: what finding it endlessly often would add to a score.
+        most: what it adds at most.
+    """
+
+    times: NDArray[np.uint8] | NDArray[np.uint16]
+    rarity: float
+    most: float
+
+    def adds(self, places: NDArray[np.int64] | slice, norms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What it adds to the scores of these places; `norms` are theirs."""
+        times = self.times[places].astype(np.float64)
+        added: NDArray[np.float64] = self.rarity * times / (times + norms)
+        return added
+
+
+class Remembered:
+    """What common terms add, kept up to a number of postings. Searches run beside each other: counts may be a little
+    off, what is kept never is.
+    """
+
+    def __init__(self, postings: int) -> None:
+        self._room = self._postings = postings
+        self._light: dict[int, Impacts] = {}
+        self._heavy: dict[int, Heavy] = {}
+
+    def get(self, term: int) -> Impacts | Heavy | None:
+        """What is known of the term."""
+        return self._light.get(term) or self._heavy.get(term)
+
+    def keep(self, term: int, added: Impacts | Heavy) -> None:
+        """For the next question; copied, or one term would keep all of a question's alive."""
+        if isinstance(added, Heavy):
+            if len(self._heavy) >= _HEAVY_KEPT:
+                self._heavy.clear()
+            self._heavy[term] = added
+        elif len(added[0]) >= _REMEMBER_FROM:
+            self._room -= len(added[0])
+            if self._room < 0:
+                self._light.clear()
+                self._room = self._postings - len(added[0])
+            self._light[term] = added[0].copy(), added[1].copy()
+
+
 class Field:
     """The permitted rows, as BM25 sees them.
 
-    Attributes:
+    Args:
         mask: [rows] permitted.
-        lengths: [rows] number of terms of every row.
-        count: how many rows are permitted.
-        mean: their mean length.
-        remembered: impacts of common terms, kept with the field.
+        lengths: [rows] number of terms of every row; read at permitted rows only.
+
+    Attributes:
+        rows: [count] the permitted rows' numbers, ascending.
+        place: [all rows + 1] the place of each row among the permitted, -1 for others and for rows that came later.
+        norms: [count] what each one's length adds to the denominator of BM25.
     """
 
-    mask: NDArray[np.bool_]
-    lengths: NDArray[np.int32]
-    count: int
-    mean: float
-    remembered: MutableMapping[int, Impacts]
+    __slots__ = ("_heavy_from", "_remembered", "norms", "place", "rows")
 
-    @staticmethod
-    def of(mask: NDArray[np.bool_], lengths: NDArray[np.int32]) -> Field:
-        """Statistics over the permitted rows."""
-        count = int(np.count_nonzero(mask))
-        total = int(lengths[mask].sum(dtype=np.int64))
-        return Field(mask, lengths, count, total / count if total else 1.0, {})
+    def __init__(self, mask: NDArray[np.bool_], lengths: NDArray[np.int32]) -> None:
+        self.rows = np.flatnonzero(mask)
+        self.place = np.full(len(mask) + 1, -1, np.int32)
+        self.place[self.rows] = np.arange(len(self.rows), dtype=np.int32)
+        own = lengths[self.rows]
+        total = int(own.sum(dtype=np.int64))
+        self.norms = K1 * (1.0 - B + B * (own / (total / len(own) if total else 1.0)))
+        self._heavy_from = max(_HEAVY_LEAST, len(own) // _HEAVY_SHARE)
+        self._remembered = Remembered(_REMEMBER_LEAST + _REMEMBER_A_ROW * len(own))
 
-    def impacts(self, segments: Sequence[Segment], words: Words) -> list[Impacts]:
-        """For each term, the permitted rows that hold it and what it adds to each one's score at weight 1."""
-        missing = [h for h in words.hashes if h not in self.remembered]
-        found = dict(zip(missing, map(self._impact, _postings(segments, missing)), strict=True)) if missing else {}
-        for term, impact in found.items():
-            if len(impact[0]) >= _REMEMBER_FROM and len(self.remembered) < _REMEMBER_AT_MOST:
-                self.remembered[term] = impact
-        return [found[h] if h in found else self.remembered[h] for h in words.hashes]
+    @property
+    def count(self) -> int:
+        """How many rows are permitted."""
+        return len(self.rows)
 
-    def scores(self, segments: Sequence[Segment], words: Words) -> NDArray[np.float64]:
-        """[rows] BM25 of each permitted row, 0 for the others."""
-        impacts = self.impacts(segments, words)
-        if not impacts:
-            return np.zeros(len(self.mask))
-        rows = np.concatenate([rows for rows, _ in impacts])
-        adds = np.concatenate(
-            [add if w == 1.0 else add * w for (_, add), w in zip(impacts, words.weights, strict=True)]
-        )
-        return np.bincount(rows, adds, minlength=len(self.mask)).astype(np.float64, copy=False)
+    @property
+    def size(self) -> int:
+        """How many bytes it takes at most."""
+        return 4 * len(self.place) + (16 + 12 * _REMEMBER_A_ROW + _HEAVY_KEPT) * self.count
 
-    def _impact(self, postings: tuple[NDArray[np.uint32], NDArray[np.uint16]]) -> Impacts:
-        kept = self.mask[postings[0]]
-        rows, times = postings[0][kept].astype(np.intp), postings[1][kept].astype(np.float64)
-        rarity = idf(self.count, len(rows)) * (K1 + 1.0)
-        return rows, rarity * times / (times + K1 * (1.0 - B + B * (self.lengths[rows] / self.mean)))
+    def added(self, segments: Sequence[Segment], words: Words) -> list[Impacts | Heavy]:
+        """What each term adds to the scores of the permitted rows that hold it, at weight 1."""
+        found = {h: self._remembered.get(h) for h in words.hashes}
+        missing = [h for h, known in found.items() if known is None]
+        for term, added in zip(missing, self._added(segments, missing) if missing else (), strict=True):
+            found[term] = added
+            self._remembered.keep(term, added)
+        return [added for added in found.values() if added is not None]
+
+    def postings(
+        self, segments: Sequence[Segment], hashes: Sequence[int]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.int64]]:
+        """Places and counts of the permitted rows of all terms, term after term, and where each term's end."""
+        rows, counts, ends = _postings(segments, hashes)
+        places = self.place.take(rows, mode="clip")
+        kept = places >= 0
+        before = np.concatenate(([0], np.cumsum(kept)))
+        return places[kept], counts[kept], before[ends]
+
+    def _added(self, segments: Sequence[Segment], hashes: Sequence[int]) -> list[Impacts | Heavy]:
+        places, counts, ends = self.postings(segments, hashes)
+        sizes = np.diff(ends, prepend=0).tolist()
+        rarity = [idf(self.count, n) * (K1 + 1.0) for n in sizes]
+        times = counts.astype(np.float64)
+        adds = np.repeat(rarity, sizes) * times / (times + self.norms[places])
+        found: list[Impacts | Heavy] = []
+        for n, end, rare in zip(sizes, ends.tolist(), rarity, strict=True):
+            own = slice(end - n, end)
+            if n < self._heavy_from:
+                found.append((places[own], adds[own]))
+            else:
+                column = np.zeros(self.count, np.uint8 if counts[own].max() < 256 else np.uint16)
+                column[places[own]] = counts[own]
+                found.append(Heavy(column, rare, float(adds[own].max())))
+        return found
 
 
-def frequencies(segments: Sequence[Segment], hashes: Sequence[int], mask: NDArray[np.bool_]) -> list[int]:
+def frequencies(segments: Sequence[Segment], hashes: Sequence[int], field: Field) -> list[int]:
     """For each term, how many permitted rows hold it."""
-    return [int(np.count_nonzero(mask[rows])) for rows, _ in _postings(segments, hashes)]
+    return [int(n) for n in np.diff(field.postings(segments, hashes)[2], prepend=0)]
 
 
 def _postings(
     segments: Sequence[Segment], hashes: Sequence[int]
-) -> list[tuple[NDArray[np.uint32], NDArray[np.uint16]]]:
-    """For each term, its rows and counts in all segments."""
+) -> tuple[NDArray[np.uint32], NDArray[np.uint16], NDArray[np.int64]]:
+    """Rows and counts of all terms in all segments, term after term, and where each term's end."""
     wanted = np.array(hashes, np.uint64)
-    parts: list[list[tuple[NDArray[np.uint32], NDArray[np.uint16]]]] = [[] for _ in hashes]
+    parts: list[list[tuple[Segment, int, int]]] = [[] for _ in hashes]
     for segment in segments:
         at = np.searchsorted(segment.terms, wanted)
         at[at == len(segment.terms)] = 0
-        for i in np.flatnonzero(segment.terms[at] == wanted):
-            begin, end = segment.offsets[at[i]], segment.offsets[at[i] + 1]
-            parts[i].append((segment.rows[begin:end], segment.counts[begin:end]))
-    empty = (np.zeros(0, np.uint32), np.zeros(0, np.uint16))
-    return [_joined(p) if p else empty for p in parts]
-
-
-def _joined(
-    parts: list[tuple[NDArray[np.uint32], NDArray[np.uint16]]],
-) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        known = np.flatnonzero(segment.terms[at] == wanted)
+        begins, ends = segment.offsets[at[known]].tolist(), segment.offsets[at[known] + 1].tolist()
+        for i, begin, end in zip(known.tolist(), begins, ends, strict=True):
+            parts[i].append((segment, begin, end))
+    spans = [span for part in parts for span in part]
+    sizes = [sum(end - begin for _, begin, end in part) for part in parts]
+    rows = np.concatenate([np.zeros(0, np.uint32), *(s.rows[begin:end] for s, begin, end in spans)])
+    counts = np.concatenate([np.zeros(0, np.uint16), *(s.counts[begin:end] for s, begin, end in spans)])
+    return rows, counts, np.cumsum(sizes, dtype=np.int64)

@@ -15,6 +15,7 @@ from colonnade.knowledge.index.lexical import Words
 from colonnade.knowledge.index.postings import Segment
 from colonnade.knowledge.index.rows import Rows, ranked
 from colonnade.knowledge.index.view import View
+from colonnade.knowledge.index.worded import Worded
 from colonnade.ports.outside.vectors import Vectors
 
 _DEPTH_DENSE = 500
@@ -67,20 +68,19 @@ class Candidates:
 
 def find(question: Question, view: View, segments: Sequence[Segment], vectors: Vectors, rows: Rows) -> list[Found]:
     """The best, best first; `rows` is read at permitted rows only."""
-    words = np.zeros(len(view.field.mask))
+    worded = None
     if question.mode != "dense":
-        words = view.field.scores(segments, question.words)
-        if view.wanted is not None:
-            words = np.where(view.wanted, words, 0.0)
+        worded = Worded(view.field, segments, question.words, question.depth_words, view.wanted)
     query = None if question.vector is None else question.vector.astype(np.float64)
-    if question.mode == "lexical" or query is None or view.mean is None or not len(view.scope.rows):
-        best = _best(words, question.depth_words)
-        scores, dense = np.round(words[best], 9), np.zeros(len(best))
-        return _chosen(question, rows, best, scores, words[best], dense)
-    held = _candidates(question, view, vectors, words, query)
-    if question.mode == "dense":
+    if query is None or question.mode == "lexical" or view.mean is None or not len(view.scope.rows):
+        if worded is None:
+            return []
+        scores = worded.scores
+        return _chosen(question, rows, worded.rows, np.round(scores, 9), scores, np.zeros(len(scores)))
+    held = _candidates(question, view, vectors, worded, query)
+    if worded is None:
         return _chosen(question, rows, held.rows, held.dense, held.words, held.dense)
-    held, scores = _fuse(question, view, vectors, words, query, held, rows)
+    held, scores = _fuse(question, view, vectors, worded, query, held, rows)
     return _chosen(question, rows, held.rows, scores, held.words, held.dense)
 
 
@@ -88,46 +88,50 @@ def _candidates(
     question: Question,
     view: View,
     vectors: Vectors,
-    words: NDArray[np.float64],
+    worded: Worded | None,
     query: NDArray[np.float64],
     second: NDArray[np.float64] | None = None,
 ) -> Candidates:
     looks = [query] if second is None else [query, second]
     near = [vectors.shortlist(look.astype(np.float32), view.scope, question.depth_dense) for look in looks]
-    rows = _union([*near, _best(words, question.depth_words)] if question.mode != "dense" else near)
+    rows = _union(near if worded is None else [*near, worded.rows])
+    words = np.zeros(len(rows)) if worded is None else worded.of(rows)
     has_vector = view.scope.mask[rows]
     stored = vectors.vectors(rows)
     dense = np.where(has_vector, np.round(stored @ query, 9), 0.0)
-    return Candidates(rows, words[rows], has_vector, stored, dense)
+    return Candidates(rows, words, has_vector, stored, dense)
 
 
 def _fuse(
     question: Question,
     view: View,
     vectors: Vectors,
-    words: NDArray[np.float64],
+    worded: Worded,
     query: NDArray[np.float64],
     held: Candidates,
     rows: Rows,
 ) -> tuple[Candidates, NDArray[np.float64]]:
     recipe = fusion.WIDE if question.wide else fusion.DEFAULT
-    top_words = float(words.max(initial=0.0))
-    first = fusion.fused(recipe, fusion.scaled(held.words, 0.0, top_words), _meaning(view, held, query))
+    words = fusion.scaled(held.words, 0.0, worded.top)
+    first = fusion.fused(recipe, words, _meaning(view, held, query, held.dense))
     best = ranked(held.rows, first, rows.keys, recipe.teachers)
     best = best[held.has_vector[best]]
     if not len(best):
         return held, first
     moved = fusion.moved(recipe, query, held.vectors[best], first[best])
     if question.wide:
-        held = _candidates(question, view, vectors, words, query, moved)
-    return held, fusion.fused(recipe, fusion.scaled(held.words, 0.0, top_words), _meaning(view, held, moved))
+        held = _candidates(question, view, vectors, worded, query, moved)
+        words = fusion.scaled(held.words, 0.0, worded.top)
+    said = np.round(held.vectors @ moved, 9)
+    return held, fusion.fused(recipe, words, _meaning(view, held, moved, said))
 
 
-def _meaning(view: View, held: Candidates, query: NDArray[np.float64]) -> NDArray[np.float64]:
+def _meaning(
+    view: View, held: Candidates, query: NDArray[np.float64], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The dense leg scaled: 0 is what a typical permitted row would score, 1 the best."""
-    scores = np.round(held.vectors @ query, 9)
     assert view.mean is not None
-    low, high = float(query @ view.mean), float(scores[held.has_vector].max(initial=0.0))
+    low, high = float(query @ view.mean), float(scores.max(initial=0.0, where=held.has_vector))
     return np.where(held.has_vector, fusion.scaled(scores, low, high), 0.0)
 
 
@@ -157,16 +161,6 @@ def _distinct(rows: Rows, found: NDArray[np.int64], k: int) -> list[int]:
             if len(first) == k:
                 break
     return first
-
-
-def _best(scores: NDArray[np.float64], many: int) -> NDArray[np.int64]:
-    """Rows with a score above 0 that are among the `many` best; ties at the cut are all in."""
-    rows = np.flatnonzero(scores > 0.0)
-    if len(rows) <= many:
-        return rows
-    values = scores[rows]
-    best: NDArray[np.int64] = rows[values >= np.partition(values, len(rows) - many)[len(rows) - many]]
-    return best
 
 
 def _union(lists: list[NDArray[np.int64]]) -> NDArray[np.int64]:

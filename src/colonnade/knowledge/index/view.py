@@ -24,7 +24,7 @@ class View:
         scope: those that have vectors and may be found.
         mean: the mean vector of the permitted rows (of a sample, where there are many), or None without vectors.
         prints: count and sum of draws of the permitted rows, then of those with vectors: equal sets, equal prints.
-        wanted: [rows] where a filter narrows what may be found; statistics stay those of all that is permitted.
+        wanted: [permitted rows] where a filter narrows what may be found; statistics stay those of all that is permitted.
     """
 
     __slots__ = ("field", "mean", "prints", "scope", "wanted")
@@ -46,21 +46,20 @@ class View:
         scope = Scope(np.flatnonzero(embedded), embedded)
         sample = _sample(scope.rows, rows.draw)
         mean = vectors.vectors(sample).mean(axis=0) if len(sample) else None
-        field = Field.of(permitted, rows.length[: rows.count])
+        field = Field(permitted, rows.length[: rows.count])
         draw = rows.draw[: rows.count]
         prints = (field.count, int(draw[permitted].sum()), len(scope.rows), int(draw[scope.rows].sum()))
         return View(field, scope, None if mean is None else np.round(mean, 12), prints)
 
     def narrowed(self, wanted: NDArray[np.bool_]) -> View:
         """The same statistics, but only these rows may be found."""
-        inside = self.field.mask & wanted[: len(self.field.mask)]
-        near = self.scope.mask & inside
-        return View(self.field, Scope(np.flatnonzero(near), near), self.mean, self.prints, inside)
+        near = self.scope.mask & wanted[: len(self.scope.mask)]
+        return View(self.field, Scope(np.flatnonzero(near), near), self.mean, self.prints, wanted[self.field.rows])
 
     @property
     def size(self) -> int:
         """About how many bytes it and what engines derive from it take."""
-        return len(self.field.mask) + 80 * len(self.scope.rows)
+        return len(self.scope.mask) + self.field.size + 48 * len(self.scope.rows)
 
 
 def _sample(rows: NDArray[np.int64], draw: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -62,6 +62,14 @@ class Vectors(Protocol):
         """[count, dimensions] the first `count` rows in steps of 1/32767, for a file; rows never put are zero."""
         ...
 
-    def restore(self, vectors: NDArray[np.int16]) -> None:
-        """Replace everything by these rows: what `stored` gave, or a file's."""
+    def derived(self, count: int) -> NDArray[np.uint64]:
+        """[count, width] what the engine made of the first `count` rows and a file may keep; width 0 for nothing."""
+        ...
+
+    def restore(self, vectors: NDArray[np.int16], derived: NDArray[np.uint64] | None = None) -> None:
+        """Replace everything by these rows: what `stored` gave, or a file's.
+
+        `derived` is what an engine of the same `id` gave for just these rows; without it, or when its shape does not
+        fit, it is made again.
+        """
         ...
