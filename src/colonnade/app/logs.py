@@ -39,7 +39,7 @@ class JsonLines(logging.Formatter):
 class OneLine(logging.Formatter):
     """Words only: where an exception came from stands in the file, and its arguments stand nowhere."""
 
-    def formatException(self, ei: object) -> str:  # noqa: N802  (the library's name)
+    def formatException(self, ei: object) -> str:  # noqa: ARG002, N802  (the library's name)
         """Nothing."""
         return ""
 
