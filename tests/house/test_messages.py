@@ -5,6 +5,7 @@ which folder is not there.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from colonnade.app.absent import absent_sources
 from colonnade.app.plan import changes
 from colonnade.app.settings.declaration import parse_declaration
 from colonnade.core.errors import DeclarationError
-from colonnade.testing.project import SMALL, Project
+from colonnade.testing.project import SMALL, Project, until
 
 WRONG = [
     ("readers: [hr]", "readers: hr", "sources.1.readers must be a list", "`readers: [hr]`"),
@@ -77,7 +78,23 @@ def test_a_strangers_slips_are_told_and_the_declaration_is_no_document(tmp_path:
         asked = project.run("ask", "how", "often", "is", "a", "pump", "oiled")
         assert "every spring" in asked.out
         assert "?start=" in asked.out
+        assert "docs/pumps.md" in project.run("why", "docs/pumps.md").out
+        assert asked.err.partition("answer/")[2].split()[0] in project.run("impact", "document/docs/pumps.md").out
         early = project.run("ask", "How often is a pump oiled?", "--as-of", "2020-01-01")
         assert "asked of what stood there at 2020-01-01" in early.err
     finally:
         project.down()
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_foreground_is_answered_at_once_and_shows_no_traceback(tmp_path: Path) -> None:
+    project = Project.small(tmp_path / "project")
+    project.write("docs/pumps.md", "# Pumps\nA pump is oiled every spring.\n")
+    running = project.start("up", "--port", "0")
+    until(lambda: (project.home / "daemon.url").exists(), 30)
+    assert project.run("status", "--wait", "60").code == 0
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert err.index("stopping: ") < err.index("\nstopped")
+    assert "Traceback" not in err

@@ -6,6 +6,7 @@ background, and how a second `up` hands its declaration to the first.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -135,7 +136,7 @@ def _serve(
     backend = HouseBackend(house, runtime, number)
     server = GatewayServer(make_gateway(backend), bound)
     backend.on_stop = server.stop
-    _on_signals(lambda: threading.Thread(target=backend.stop, daemon=True).start())
+    _on_signals(lambda: threading.Thread(target=backend.stop, daemon=True).start(), told=foreground)
     server.start()
     wiring.private_file(places.pid, f"{os.getpid()}\n")
     wiring.private_file(places.address, f"{house.url}\n")
@@ -196,14 +197,20 @@ def ensure_owner_token(house: Any) -> None:
     wiring.private_file(path, f"{key.secret}\n")
 
 
-def _on_signals(stop: Callable[[], None]) -> None:
-    """Once: drain. Twice: end now (the next start goes on from the last transaction)."""
+STOPPING = b"\nstopping: what is under way ends first; Ctrl-C again stops at once, and loses nothing acknowledged\n"
+
+
+def _on_signals(stop: Callable[[], None], *, told: bool) -> None:
+    """Once: drain, `told` where a person waits. Twice: end now (the next start goes on from the last transaction)."""
     asked = threading.Event()
 
     def handle(number: int, _frame: object) -> None:
         if asked.is_set():
             os._exit(128 + number)
         asked.set()
+        if told:
+            with contextlib.suppress(OSError):
+                os.write(2, STOPPING)  # not print: a handler may interrupt one
         stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

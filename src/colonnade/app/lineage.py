@@ -7,6 +7,7 @@ import time
 
 from colonnade.app.presence import pause
 from colonnade.app.settings.environment import Places
+from colonnade.app.status import path_of
 from colonnade.app.stored import reading
 from colonnade.core.errors import UnknownName
 from colonnade.core.lineage import Node, Walk
@@ -49,14 +50,27 @@ class Labels:
         for statement in ("knowledge_of_project", "services_of_project"):
             self._names |= {row["id"]: row["name"] for row in state.rows(statement, project=self._project)}
         self._names |= self._people.names()
+        self._paths: dict[str, str] | None = None
 
     def find(self, kind: str, name: str) -> str | None:
-        """The id behind `kind/name`."""
+        """The id behind `kind/name`, `document/PATH` or a document's path alone."""
         if kind == "person":
             return self._people.find(name)
         statement = {"knowledge": "knowledge_of_project", "service": "services_of_project"}.get(kind)
         rows = self._state.rows(statement, project=self._project) if statement else []
-        return next((str(row["id"]) for row in rows if row["name"] == name), None)
+        found = next((str(row["id"]) for row in rows if row["name"] == name), None)
+        return found or self._documents().get(name if kind in {"", "document"} else f"{kind}/{name}")
+
+    def _documents(self) -> dict[str, str]:
+        """Path -> id of every document of now. Opened once: each path is sealed by itself."""
+        if self._paths is None:
+            self._paths = {
+                path_of(self._keys, base["id"], file): str(file["document"])
+                for base in self._state.rows("knowledge_of_project", project=self._project)
+                for file in self._state.rows("files_of_knowledge", knowledge=base["id"])
+                if file["document"]
+            }
+        return self._paths
 
     def label(self, node: Node) -> str:
         """What a node is called, or ""."""

@@ -56,7 +56,7 @@ def knowledge_status(state: State, keys: Keys, row: Row, *, running: bool) -> di
     counts = state.rows("vectors_count", knowledge=row["id"], embedder=embedder or "")[0]
     files = state.rows("files_of_knowledge", knowledge=row["id"])
     unreadable = [
-        {"path": _path(keys, row["id"], file), "code": file["code"], "reason": file["reason"]}
+        {"path": path_of(keys, row["id"], file), "code": file["code"], "reason": file["reason"]}
         for file in files
         if file["code"]
     ]
@@ -101,7 +101,8 @@ def _embeds(progress: Row | None) -> bool:
     return progress is not None and "embedded" in json.loads(progress["counts"])
 
 
-def _path(keys: Keys, knowledge: str, file: Row) -> str:
+def path_of(keys: Keys, knowledge: str, file: Row) -> str:
+    """A file's declared path, opened."""
     try:
         return keys.open((file["document"] or knowledge,), file["path_sealed"], "file/path").decode("utf-8", "replace")
     except KeyError:

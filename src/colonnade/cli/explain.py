@@ -22,8 +22,9 @@ def run(args: argparse.Namespace) -> int:
         emit({"schema": "colonnade.explain/1", "codes": dict(sorted(EXPLANATIONS.items()))})
         return 0
     if not args.code:
+        width = max(map(len, EXPLANATIONS))
         for code, text in sorted(EXPLANATIONS.items()):
-            print(f"{code:<22} {text.partition('. ')[0].rstrip('.')}.")
+            print(f"{code:<{width}}  {text.partition('. ')[0].rstrip('.')}.")
         return 0
     if args.code not in EXPLANATIONS:
         near = difflib.get_close_matches(args.code, EXPLANATIONS, n=1)

@@ -11,7 +11,11 @@ from colonnade.cli.output import emit
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("ref", metavar="REF", help="what to look at")
+    parser.add_argument(
+        "ref",
+        metavar="REF",
+        help="an answer's ref, any id, a document's path, person/NAME, knowledge/NAME or service/NAME",
+    )
 
 
 def show(args: argparse.Namespace, verb: str) -> int:

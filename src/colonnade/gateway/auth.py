@@ -106,8 +106,8 @@ def acting_as(asker: Asker, name: str, snapshot: Snapshot) -> Asker:
         raise ApiError(403, "Only an owner may ask as somebody else.", code="not_owner")
     person = snapshot.people.get(name.removeprefix("person/"))
     if person is None:
-        message = "No such person is declared here."
-        raise ApiError(400, message, code="unknown_person", param="as", hint="A group of access: must name them.")
+        message = f"There is no person {name[:80]!r} here."
+        raise ApiError(400, message, code="unknown_person", param="as", hint="Groups name people: access.groups.")
     return replace(person, owner=False, key=asker.key, acting_for=asker.principal)
 
 

@@ -6,6 +6,7 @@ Nothing is checked here.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,7 +117,7 @@ class Report:
         lines = [
             f"log         {self.origin}",
             f"entries     {self.entries}, of which {self.signed} under {self.checkpoints} signed checkpoints",
-            f"root        {self.root or '(none signed yet)'}",
+            f"root        {_as_signed(self.root) or '(none signed yet)'}",
             f"state file  {_SEALS[self.seal]}",
         ]
         if self.intact:
@@ -126,6 +127,11 @@ class Report:
         if self.found_in_all > len(self.findings):
             lines.append(f"  ... and {self.found_in_all - len(self.findings)} more")
         return "\n".join(lines)
+
+
+def _as_signed(root: str) -> str:
+    """A root in hex as checkpoints and the console write it, so that two can be held side by side."""
+    return base64.b64encode(bytes.fromhex(root)).decode()
 
 
 _SEALS = {

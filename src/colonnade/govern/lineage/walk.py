@@ -65,7 +65,7 @@ def resolve(state: State, text: str, names: Names) -> tuple[str, str, int | None
         ):
             return ident, ref.kind, None
     raise UnknownName(
-        f"nothing is recorded about {text!r}", hint="give an id, `kind/id`, or `person/NAME`; answers print their ref"
+        f"nothing is recorded about {text!r}", hint="give an answer's ref, any id, a document's path or person/NAME"
     )
 
 
