@@ -49,6 +49,10 @@ class BruteForceVectors:
         """Nothing; see the port."""
         return np.zeros((count, 0), np.uint64)
 
-    def restore(self, vectors: NDArray[np.int16], derived: NDArray[np.uint64] | None = None) -> None:
+    def restore(
+        self,
+        vectors: NDArray[np.int16],
+        derived: NDArray[np.uint64] | None = None,  # noqa: ARG002  (it derives nothing)
+    ) -> None:
         """Replace everything; see the port."""
         self._rows = dict(enumerate(np.array(vectors, np.int16)))

@@ -47,7 +47,11 @@ class FixedPoint:
             return self._data[:count]
         return np.concatenate((self._data, np.zeros((missing, self.dimensions), np.int16)))
 
-    def restore(self, vectors: NDArray[np.int16], derived: NDArray[np.uint64] | None = None) -> None:
+    def restore(
+        self,
+        vectors: NDArray[np.int16],
+        derived: NDArray[np.uint64] | None = None,  # noqa: ARG002  (it derives nothing)
+    ) -> None:
         """Replace everything; see the port."""
         self._data = np.array(vectors, np.int16)
         self._used = len(vectors)

@@ -4,9 +4,9 @@
 A row's code is `BITS` signs of the vector under rotations that are drawn once from a fixed seed, never from data. The
 distance of two codes estimates the angle of their vectors (M. Charikar, "Similarity estimation techniques from rounding
 algorithms", 2002); with a shortlist a few hundred long, rescored exactly by the caller, nothing is lost that matters
-(numbers in `docs/concepts/retrieval.md`). Many rows are looked at twice: all by the first bits, the best few thousand of
-these by all bits; how many that is depends on how many are permitted. The codes of a scope are packed together, column
-by column, so that a scan costs what the reader may see, not what is stored.
+(numbers in `docs/concepts/retrieval.md`). Many rows are looked at twice: all by the first bits, the best few thousand
+of these by all bits; how many that is depends on how many are permitted. The codes of a scope are packed together,
+column by column, so that a scan costs what the reader may see, not what is stored.
 
 Projections are sums of products of small integers that single precision holds exactly, so a row's code never depends on
 which rows it was encoded with.
@@ -178,7 +178,8 @@ def _projection(dimensions: int, bits: int) -> NDArray[np.float32]:
     turned = np.concatenate(rotations, axis=1)[:, :bits]
     most = (_EXACT_BELOW - 1) // (dimensions * _BYTE)
     scaled = np.round(turned * (most * dimensions**0.5 / 4.5))
-    return np.clip(scaled, -most, most).astype(np.float32)
+    whole: NDArray[np.float32] = np.clip(scaled, -most, most).astype(np.float32)
+    return whole
 
 
 def _small(stored: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -208,7 +208,7 @@ class Index:
     def sample(self, readers: frozenset[str], at_ms: int | None, most: int) -> list[tuple[str, int, bytes]]:
         """(content, order, draw) of about `most` permitted chunks: those of the smallest draws, which keys decide."""
         with self._lock:
-            rows = np.flatnonzero(self._view(readers, at_ms).field.mask)
+            rows = self._view(readers, at_ms).field.rows
             draws = self._rows.draw[rows]
             if len(rows) > most:
                 kept = draws <= np.partition(draws, most - 1)[most - 1]

@@ -69,7 +69,9 @@ class Heavy:
     rarity: float
     most: float
 
-    def adds(self, places: NDArray[np.int64] | slice, norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    def adds(
+        self, places: NDArray[np.int64] | NDArray[np.int32] | slice, norms: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """What it adds to the scores of these places; `norms` are theirs."""
         times = self.times[places].astype(np.float64)
         added: NDArray[np.float64] = self.rarity * times / (times + norms)
@@ -170,7 +172,8 @@ class Field:
             if n < self._heavy_from:
                 found.append((places[own], adds[own]))
             else:
-                column = np.zeros(self.count, np.uint8 if counts[own].max() < 256 else np.uint16)
+                small = counts[own].max() < 256
+                column = np.zeros(self.count, np.uint8) if small else np.zeros(self.count, np.uint16)
                 column[places[own]] = counts[own]
                 found.append(Heavy(column, rare, float(adds[own].max())))
         return found

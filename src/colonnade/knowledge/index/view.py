@@ -24,7 +24,7 @@ class View:
         scope: those that have vectors and may be found.
         mean: the mean vector of the permitted rows (of a sample, where there are many), or None without vectors.
         prints: count and sum of draws of the permitted rows, then of those with vectors: equal sets, equal prints.
-        wanted: [permitted rows] where a filter narrows what may be found; statistics stay those of all that is permitted.
+        wanted: [permitted rows] where a filter narrows what may be found; statistics stay those of all permitted.
     """
 
     __slots__ = ("field", "mean", "prints", "scope", "wanted")

@@ -57,9 +57,7 @@ class Worded:
         """The scores of permitted rows that may be found."""
         return self._finished(self._field.place[rows])
 
-    def _best(
-        self, many: int, lists: list[NDArray[np.int32]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _best(self, many: int, lists: list[NDArray[np.int32]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Places, ascending, and scores. `lists`: distinct places each, `many` or more, that bound the cut."""
         bound = min(lists, key=len) if lists else None
         while True:
@@ -80,7 +78,7 @@ class Worded:
             places, scores = places[kept], scores[kept]
         return places, scores
 
-    def _finished(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _finished(self, places: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.float64]:
         """The sums of these places with what the remaining terms add."""
         scores = self._sums.take(places)
         if self._rest:
