@@ -22,7 +22,7 @@ from colonnade.ports.outside.models import Embedder
 from colonnade.ports.outside.state import State
 from colonnade.ports.rowlease import RowLease
 
-SLICE_CHUNKS = 128
+SLICE_CHUNKS = 64
 PENDING = 1_000_000
 
 
@@ -91,25 +91,37 @@ class Embedding:
         if self.wanted is not None:
             self.wanted.embed(["."])
 
-    def run(self, run: IngestRun, stop: threading.Event, changed: Callable[[], None]) -> None:
-        """Embed everything that is pending; then switch, if the wanted embedder is not the live one."""
+    def run(self, run: IngestRun, stop: threading.Event, between: Callable[[], None]) -> None:
+        """Embed everything that is pending; then switch, if the wanted embedder is not the live one.
+
+        `between` is called after each batch, a second or so of work, and may bring more to embed.
+        """
         self.begin()
-        run.expect(self.pending())
-        for target in self._targets():
-            try:
-                for batch in self._batches(target):
-                    if stop.is_set():
-                        return
-                    self._embed(target, batch, run)
-                    self._lease.take()
-                    changed()
-            except StateError:
-                raise
-            except ColonnadeError:
-                if target is self.wanted or self.wanted is None:
-                    raise
-        if self.wanted is not None and self.must_switch():
+        while (pending := self.pending()) and not stop.is_set():
+            run.expect(pending - (run.total - run.done))
+            embedded = sum(self._run(target, run, stop, between) for target in self._targets())
+            if not embedded:
+                break
+        if self.wanted is not None and self.must_switch() and not stop.is_set():
             self._switch(self.wanted)
+
+    def _run(self, target: Embedder, run: IngestRun, stop: threading.Event, between: Callable[[], None]) -> int:
+        """Embed what is pending for one embedder; how many batches. An old embedder that fails is left behind."""
+        batches = 0
+        try:
+            for batch in self._batches(target):
+                if stop.is_set():
+                    break
+                self._embed(target, batch, run)
+                self._lease.take()
+                batches += 1
+                between()
+        except StateError:
+            raise
+        except ColonnadeError:
+            if target is self.wanted or self.wanted is None:
+                raise
+        return batches
 
     def _targets(self) -> list[Embedder]:
         live = self._base.embedder

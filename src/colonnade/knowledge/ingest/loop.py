@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,10 @@ from colonnade.ports.rowlease import RowLease
 BATCH_FILES = 64
 BATCH_BYTES = 8 << 20
 BATCH_S = 0.25
+LOOK_AGAIN_S = 1.0
+"""Amid a run files are looked at again no sooner than this."""
+LOOK_SHARE = 0.05
+"""Share of the time that looking may take."""
 BATCH_GONE = 256
 QUIET_NS = 200_000_000
 """A file written less than this ago may still be being written."""
@@ -75,6 +79,8 @@ class IngestLoop:
     _tried: str = ""
     _failures: int = 0
     _retry_at: float = 0.0
+    _planned_at: float = 0.0
+    _plan_s: float = 0.0
 
     def step(self) -> bool:
         """One look and, if needed, one run; whether anything was done."""
@@ -84,7 +90,6 @@ class IngestLoop:
             self._token, self._known = self.lease.token, None
         if not self.watch and not self._look.is_set() and self._known is not None and not self._again():
             return False
-        self._look.clear()
         if self._known is None:
             self._adopt()
         plan = self._plan()
@@ -165,7 +170,11 @@ class IngestLoop:
     def _plan(self) -> Plan:
         """What to do now. Files that are being written wait until they are quiet, but not for ever."""
         assert self._known is not None
+        self._look.clear()
+        began = time.monotonic()
         plan = plan_ingest(self._known, self._walk(), self.parsers.version)
+        self._planned_at = time.monotonic()
+        self._plan_s = self._planned_at - began
         now, young = settled(plan, time.time_ns(), QUIET_NS)
         self._young = {file.path: self._young.get(file.path, 0) + 1 for file in young}
         if any(looks > YOUNG_LOOKS for looks in self._young.values()):
@@ -201,18 +210,40 @@ class IngestLoop:
         except ColonnadeError as error:
             run.trouble = self._failed(error)
             embedding.wanted = None
-        if plan:
-            self._settled = None
-            self._apply(plan, run)
+        self._read(plan, run)
         if not self.stop.is_set():
             try:
-                embedding.run(run, self.stop, self.changed)
+                embedding.run(run, self.stop, lambda: self._between(run))
                 self._settled = None if self.stop.is_set() else embedding.key()
             except StateError:
                 raise
             except ColonnadeError as error:
                 run.trouble = self._failed(error)
         run.cut = self.stop.is_set()
+
+    def _read(self, plan: Plan, run: IngestRun) -> None:
+        """Apply the plan; when files change meanwhile, the rest of it is planned anew."""
+        while plan and not self.stop.is_set():
+            self._settled = None
+            if self._apply(plan, run):
+                return
+            plan = self._plan()
+            run.expect(len(plan.read) + len(plan.gone) - (run.total - run.done))
+
+    def _between(self, run: IngestRun) -> None:
+        """Amid embedding, which may take hours: what changed meanwhile is read before the rest is embedded."""
+        if self._is_due():
+            plan = self._plan()
+            run.expect(len(plan.read) + len(plan.gone))
+            self._read(plan, run)
+        self.changed()
+
+    def _is_due(self) -> bool:
+        """Whether to look again amid a run: asked for, or a while ago; a walk may take a twentieth of the time."""
+        since = time.monotonic() - self._planned_at
+        if since < max(LOOK_AGAIN_S, self._plan_s / LOOK_SHARE):
+            return False
+        return self._look.is_set() or self.watch
 
     def _is_settled(self, embedding: Embedding) -> bool:
         """Whether nothing is left to embed. Asked of the store only after something changed."""
@@ -242,12 +273,17 @@ class IngestLoop:
         self._failures += 1
         return error
 
-    def _apply(self, plan: Plan, run: IngestRun) -> None:
+    def _apply(self, plan: Plan, run: IngestRun) -> bool:
+        """Read, write and remove; False when it was left unfinished because files changed meanwhile."""
         assert self._known is not None
         assert self._writer is not None
         gone = {file.path: file for file in plan.gone}
         moved = self._writer.held(gone)
         readers = {source.key: source.readers for source in self.sources}
+        undeclared = [file for file in plan.gone if file.source not in readers]
+        self._remove(undeclared, run, readers)
+        for file in undeclared:
+            del gone[file.path]
         for batch in self._batches(plan.read):
             prepared = self._writer.prepare(batch)
             with self.state.transaction() as tx:
@@ -258,7 +294,14 @@ class IngestLoop:
                 run.advance(tx, len(batch), done.counts)
             self._after(done)
             self.lease.take()
-        left = [file for file in gone.values() if file.path in self._known]
+            if self._look.is_set() and self._is_due():
+                return False
+        self._remove([file for file in gone.values() if file.path in self._known], run, readers)
+        return True
+
+    def _remove(self, left: Sequence[Known], run: IngestRun, readers: Collection[str]) -> None:
+        """End what is gone, so many at a time."""
+        assert self._writer is not None
         for first in range(0, len(left), BATCH_GONE):
             if self.stop.is_set():
                 return
