@@ -32,12 +32,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, offline: dict[str, str]) -> 
 def empty(tmp_path_factory: pytest.TempPathFactory, offline: dict[str, str], wheel: Path) -> Path:
     """An environment that holds the wheel and what its metadata asks for, at the locked versions."""
     home = tmp_path_factory.mktemp("empty")
-    wanted, python = home / "requirements.txt", home / "venv/bin/python"
-    run(["uv", "export", "-q", "--frozen", "--no-default-groups", "--no-emit-project", "-o", str(wanted)], offline)
-    run(["uv", "venv", "-q", "--python", offline["PYTHON"], str(home / "venv")], offline)
+    python = home / "venv/bin/python"
+    # By `sync`, which takes the wheels of the lock from the cache; `uv pip` would ask an index first.
     run(
-        ["uv", "pip", "install", "-q", "--python", str(python), "--no-deps", "--require-hashes", "-r", str(wanted)],
-        offline,
+        ["uv", "sync", "-q", "--frozen", "--no-default-groups", "--no-install-project", "--python", offline["PYTHON"]],
+        offline | {"UV_PROJECT_ENVIRONMENT": str(home / "venv")},
     )
     run(["uv", "pip", "install", "-q", "--python", str(python), "--no-deps", str(wheel)], offline)
     run(["uv", "pip", "check", "-q", "--python", str(python)], offline)
