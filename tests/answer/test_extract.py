@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from colonnade.knowledge.answer import PRIOR, Extract, Passage, extract
+from colonnade.knowledge.answer.pieces import pieces
+from colonnade.knowledge.answer.ranges import fitting, range_of
 from colonnade.knowledge.index.words import terms
 
 LEAVE = "Leave is requested in the portal. Everybody has 28 days of paid leave a year. Unused days expire in March."
@@ -85,6 +87,38 @@ def test_a_markdown_table_is_cut_into_rows_without_its_rule() -> None:
     table = "| size | price |\n|------|-------|\n| small | 10 EUR |\n| large | 20 EUR |"
     found = ask("What price is large?", passage(table))
     assert found.quotes[0].text == "| large | 20 EUR |"
+
+
+def test_the_head_of_a_table_is_never_quoted_even_amid_other_text() -> None:
+    table = "| Amount | Approved by |\n|---|---|\n| small | your lead |"
+    text = f"## Approval\n\nAsk before you buy.\n\n{table}\n\nThat is all."
+    quoted = [piece.source.text for piece in pieces([passage(text)])]
+    assert quoted == ["## Approval", "Ask before you buy.", "| small | your lead |", "That is all."]
+    assert pieces([passage("| Amount | Approved by |\n|---|---|")]) == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "row"),
+    [
+        ("1800 euros", "| up to 2,000 euros | your lead |"),
+        ("250 euros", "| up to 250 euros | nobody: you decide |"),
+        ("€1,000,000", "| above 10,000 euros | two directors |"),
+    ],
+)
+def test_an_amount_is_answered_by_the_row_of_its_range(amount: str, row: str) -> None:
+    rows = ["| up to 250 euros | nobody: you decide |", "| up to 2,000 euros | your lead |"]
+    rows += ["| above 10,000 euros | two directors |"]
+    table = "\n".join(["# Approval of expenses", "", "| Amount | Approved by |", "|---|---|", *rows])
+    found = ask(f"Who approves expenses of {amount}?", passage(table))
+    assert found.quotes[0].text == row
+
+
+def test_a_number_of_another_unit_or_without_a_table_of_ranges_picks_no_row() -> None:
+    rows = ["up to 10 kg | 5 euros", "10 to 30 kg | 9 euros"]
+    assert fitting("What does a parcel of 12 kg cost?", rows) == 1
+    assert fitting("What do 12 parcels cost?", rows) is None
+    assert fitting("What does a parcel of 12 kg cost?", ["10 to 30 kg | 9 euros", "P12-80 | 2026-11-20"]) is None
+    assert range_of("2026-11-20 | x") is None
 
 
 def test_instructions_in_a_document_change_no_answer() -> None:

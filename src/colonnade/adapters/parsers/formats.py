@@ -46,7 +46,7 @@ EXTRACTED: dict[str, tuple[str, str, int]] = {
     **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), ("docx", "parse_docx", 1)),
     **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), ("pptx", "parse_pptx", 1)),
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), ("sheets", "parse_sheets", 1)),
-    **dict.fromkeys((".eml", ".mht", ".mhtml"), ("mail", "parse_mail", 1)),
+    **dict.fromkeys((".eml", ".mht", ".mhtml"), ("mail", "parse_mail", 2)),
     **dict.fromkeys((".odt", ".ott", ".odp", ".otp"), ("opendocument", "parse_opendocument", 1)),
     ".epub": ("epub", "parse_epub", 1),
     ".ipynb": ("notebook", "parse_notebook", 1),

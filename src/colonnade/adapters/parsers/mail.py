@@ -14,6 +14,7 @@ from email.message import EmailMessage, Message
 from colonnade.adapters.parsers.build import TextBuilder, one_line
 from colonnade.adapters.parsers.lines import split_paragraphs
 from colonnade.adapters.parsers.sniff import decode
+from colonnade.adapters.parsers.unwrap import unflowed, unwrapped
 from colonnade.adapters.parsers.web import add_html
 from colonnade.core.documents import Parsed
 from colonnade.core.errors import Unreadable
@@ -48,8 +49,10 @@ def _add(builder: TextBuilder, message: EmailMessage, limits: ParseLimits, depth
         if body.get_content_type() == "text/html":
             add_html(builder, text)
         else:
+            if body.get_param("format", "") == "flowed":
+                text = unflowed(text, delete_space=str(body.get_param("delsp", "")).lower() == "yes")
             for paragraph in split_paragraphs(text):
-                builder.paragraph(paragraph)
+                builder.paragraph(unwrapped(paragraph))
     for number, part in enumerate(_attachments(message)):
         if number < _MOST_ATTACHMENTS and depth < _DEEPEST:
             _attachment(builder, part, limits, depth)

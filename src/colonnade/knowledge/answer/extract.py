@@ -81,11 +81,14 @@ def extract(
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """A piece with its rank score and its cosine with the question (0.0 without vectors)."""
+    """A piece with its rank score, its cosine with the question (0.0 without vectors), and whether it is a row for a
+    range that holds a number of the question.
+    """
 
     piece: Piece
     score: float
     cosine: float
+    in_range: bool = False
 
 
 def _abstained(reason: Reason, signals: dict[str, float], confidence: float) -> Extract:
@@ -104,11 +107,14 @@ def order_pieces(
     by_words = rank.scores(rows, None)
     order = np.argsort(-by_words, kind="stable")
     if embed is None or question_vector is None:
-        return [Ordered(cut[i], float(by_words[i]), 0.0) for i in order]
+        return [Ordered(cut[i], float(by_words[i]), 0.0, rows[i]["in_range"] > 0) for i in order]
     order = order[: rank.SHORTLIST]
     cosines = np.asarray(embed([cut[i].source.text for i in order]) @ question_vector, np.float32)
     both = rank.scores([rows[i] for i in order], cosines)
-    found = [Ordered(cut[i], float(s), float(c)) for i, s, c in zip(order, both, cosines, strict=True)]
+    found = [
+        Ordered(cut[i], float(s), float(c), rows[i]["in_range"] > 0)
+        for i, s, c in zip(order, both, cosines, strict=True)
+    ]
     return sorted(found, key=lambda o: -o.score)
 
 
@@ -127,4 +133,5 @@ def doubt_signs(asked: Asked, ordered: Sequence[Ordered], passages: Sequence[Pas
         score=best.score,
         gap=best.score - same[1].score if len(same) > 1 else 0.0,
         cosine=max(o.cosine for o in same),
+        in_range=best.in_range,
     )

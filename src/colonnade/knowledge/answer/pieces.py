@@ -6,15 +6,14 @@ judged.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from colonnade.knowledge.answer.passages import Passage, Source
 from colonnade.knowledge.index.words import terms
 from colonnade.knowledge.sentences import sentences
 
 _LINE = re.compile(r"[^\r\n]+")
-_RULE = re.compile(r"[\s|:+=-]+")
 _DELIMITERS = "|\t;,"
 
 
@@ -49,15 +48,52 @@ _POINTS_BACK = re.compile(r"(?:It|This|These|They|He|She|Such|Its|Their|His|Her|
 
 def pieces(passages: Sequence[Passage]) -> list[Piece]:
     """Every piece of the passages, in their order. A table's header and rule lines are no pieces."""
+    return [piece for number, passage in enumerate(passages) for piece in _cut(number, passage)]
+
+
+def _cut(number: int, passage: Passage) -> list[Piece]:
     found: list[Piece] = []
-    for number, passage in enumerate(passages):
-        delimiter = table_delimiter(passage.text)
-        found += _rows(number, passage) if delimiter else _sentences(number, passage)
+    for start, end, ruled in _parts(passage.text):
+        part = replace(passage, text=passage.text[start:end], start=passage.start + start)
+        if ruled or table_delimiter(part.text):
+            last = found[-1] if found else None
+            found += _rows(number, part, last.present if last is not None and last.heading else frozenset())
+        else:
+            found += _sentences(number, part)
     return found
 
 
-def _rows(number: int, passage: Passage) -> list[Piece]:
-    context = frozenset(terms(passage.context))
+def _parts(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Spans that make up the text: Markdown tables, each with its header and rule (True), and what stands between."""
+    lines = [match.span() for match in _LINE.finditer(text)]
+    at = number = 0
+    while number + 1 < len(lines):
+        if not (_has_bar(text, lines[number]) and _is_rule(text, lines[number + 1])):
+            number += 1
+            continue
+        last = number + 1
+        while last + 1 < len(lines) and _has_bar(text, lines[last + 1]) and lines[last + 1][0] - lines[last][1] <= 2:
+            last += 1
+        start, end = lines[number][0], lines[last][1]
+        if start > at:
+            yield at, start, False
+        yield start, end, True
+        at, number = end, last + 1
+    if at < len(text):
+        yield at, len(text), False
+
+
+def _has_bar(text: str, line: tuple[int, int]) -> bool:
+    return text.find("|", *line) >= 0
+
+
+def _is_rule(text: str, line: tuple[int, int]) -> bool:
+    """Whether the line is a Markdown table's rule: dashes between bars."""
+    return _has_bar(text, line) and text.find("--", *line) >= 0 and not text[slice(*line)].strip(" \t|:-")
+
+
+def _rows(number: int, passage: Passage, heading: frozenset[str]) -> list[Piece]:
+    context = heading | frozenset(terms(passage.context))
     header = context | frozenset(terms(" ".join(passage.header)))
     spans = _row_spans(passage.text)
     if _opens_with_header(passage.text, spans):
@@ -109,10 +145,13 @@ def is_heading(text: str, start: int, end: int) -> bool:
 
 def _opens_with_header(text: str, spans: Sequence[tuple[int, int]]) -> bool:
     """Whether the first row names the columns: a rule follows it, or it alone has no digit."""
+    if not spans:
+        return False
+    after = text[spans[0][1] : spans[1][0] if len(spans) > 1 else len(text)].strip()
+    if after and not after.strip(" \t\r\n|:+=-"):
+        return True
     if len(spans) < 2:
         return False
-    if _RULE.fullmatch(text[spans[0][1] : spans[1][0]].strip() or "x"):
-        return True
     digits = [any(c.isdigit() for c in text[a:b]) for a, b in spans]
     return not digits[0] and sum(digits) > 0.6 * len(digits) - 1
 
@@ -145,7 +184,7 @@ def _row_spans(text: str) -> list[tuple[int, int]]:
     spans = []
     for match in _LINE.finditer(text):
         line = match.group()
-        if line.strip() and not _RULE.fullmatch(line):
+        if line.strip(" \t|:+=-"):
             start = match.start() + len(line) - len(line.lstrip())
             spans.append((start, match.start() + len(line.rstrip())))
     return spans

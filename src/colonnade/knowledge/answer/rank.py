@@ -15,6 +15,7 @@ from colonnade.knowledge.answer.asked import Asked
 from colonnade.knowledge.answer.cues import offers
 from colonnade.knowledge.answer.passages import Passage
 from colonnade.knowledge.answer.pieces import Piece
+from colonnade.knowledge.answer.ranges import fitting
 from colonnade.knowledge.answer.weights import model
 
 SHORTLIST = 12
@@ -24,12 +25,31 @@ SHORTLIST = 12
 HEADING_LOSS = 6.0
 """What a heading loses: set by hand (the fitted articles have none), about what covering half of a question gains."""
 
+RANGE_GAIN = 6.0
+"""What the row of a table of ranges gains when a number of the question falls into its range: set by hand as well."""
+
 
 def features(asked: Asked, pieces: Sequence[Piece], passages: Sequence[Passage]) -> list[dict[str, float]]:
     """What words tell of each piece; `cosine` is not among them (`with_cosines`)."""
     best_score = max((p.score for p in passages), default=0.0) or 1.0
     best_words = max((p.lexical for p in passages), default=0.0) or 1.0
-    return [_features(asked, piece, passages[piece.source.passage], best_score, best_words) for piece in pieces]
+    fit = in_range(asked, pieces)
+    return [
+        _features(asked, piece, passages[piece.source.passage], best_score, best_words) | {"in_range": float(at in fit)}
+        for at, piece in enumerate(pieces)
+    ]
+
+
+def in_range(asked: Asked, pieces: Sequence[Piece]) -> set[int]:
+    """Places of the rows that hold for a number of the question, at most one a passage."""
+    if not asked.numbers:
+        return set()
+    rows: dict[int, list[int]] = {}
+    for at, piece in enumerate(pieces):
+        if piece.row:
+            rows.setdefault(piece.source.passage, []).append(at)
+    found = ((places, fitting(asked.text, [pieces[at].source.text for at in places])) for places in rows.values())
+    return {places[at] for places, at in found if at is not None}
 
 
 def _features(asked: Asked, piece: Piece, passage: Passage, best_score: float, best_words: float) -> dict[str, float]:
@@ -70,8 +90,12 @@ def scores(rows: Sequence[Mapping[str, float]], cosines: NDArray[np.float32] | N
     """[len(rows)] how well each piece answers, comparable within one question."""
     if cosines is None:
         lexical = model("rank_lexical")
-        return np.array([lexical(row) - HEADING_LOSS * row["heading"] for row in rows], np.float64)
+        return np.array([lexical(row) + _by_hand(row) for row in rows], np.float64)
     dense = model("rank")
     pairs = zip(rows, cosines, strict=True)
-    found = [dense({**row, "cosine": float(cosine)}) - HEADING_LOSS * row["heading"] for row, cosine in pairs]
+    found = [dense({**row, "cosine": float(cosine)}) + _by_hand(row) for row, cosine in pairs]
     return np.array(found, np.float64)
+
+
+def _by_hand(row: Mapping[str, float]) -> float:
+    return RANGE_GAIN * row["in_range"] - HEADING_LOSS * row["heading"]

@@ -37,7 +37,16 @@ def unmentioned(asked: Asked, passages: Sequence[Passage]) -> tuple[list[str], l
 _WORD = re.compile(r"[\w'’-]+")
 
 
-def signs(asked: Asked, best: Piece, passage: Passage, *, score: float, gap: float, cosine: float) -> dict[str, float]:
+def signs(
+    asked: Asked,
+    best: Piece,
+    passage: Passage,
+    *,
+    score: float,
+    gap: float,
+    cosine: float,
+    in_range: bool = False,
+) -> dict[str, float]:
     """The features, by name.
 
     Args:
@@ -47,6 +56,7 @@ def signs(asked: Asked, best: Piece, passage: Passage, *, score: float, gap: flo
         score: of the best piece, by `rank`.
         gap: how far the second piece of that passage lies behind, 0.0 when there is none.
         cosine: the highest of a piece of that passage, 0.0 without vectors.
+        in_range: whether the piece is a row for a range that a number of the question falls into: that one is there.
     """
     said = best.source.text
     low, whole = said.lower(), f"{passage.context}\n{passage.text}".lower()
@@ -66,7 +76,7 @@ def signs(asked: Asked, best: Piece, passage: Passage, *, score: float, gap: flo
         "heaviest_missing": max(missing_here, default=0.0) / weight,
         "weight_missing": sum(missing_all) / weight,
         "names_missing": float(sum(name not in whole for name in asked.names)),
-        "numbers_missing": float(sum(number not in plain for number in asked.numbers)),
+        "numbers_missing": float(max(0, sum(number not in plain for number in asked.numbers) - in_range)),
         "dates_missing": float(sum(date not in low for date in asked.dates)),
         "opposites_here": float(turned(words, frozenset(_WORD.findall(low)))),
         "opposites_anywhere": float(turned(words, frozenset(_WORD.findall(whole)))),
