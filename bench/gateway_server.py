@@ -22,6 +22,9 @@ class CountingBackend(FakeBackend):
     taken = 0
     tokens_taken = 0
 
+    def used(self, key: str) -> None:
+        self.last_key = key
+
     def record(self, capture: Capture) -> None:
         self.taken += 1
         self.tokens_taken += capture.tokens_out

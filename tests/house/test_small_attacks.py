@@ -128,3 +128,13 @@ def test_what_came_of_a_document_tells_a_reader_nothing_of_what_others_asked(bac
     everything = backend.impact(owner, document)
     assert everything is not None
     assert {answer.ref for answer in asked.values()} <= {node["ref"] for node in everything.nodes}
+
+
+def test_when_a_key_was_last_used_is_known_to_the_minute(backend: HouseBackend) -> None:
+    made = backend.create_key(replace(backend.snapshot().people["anna"], owner=True), "laptop", "anna", None)
+    for _ in range(3):
+        backend.used(made["id"])
+    backend._runtime.writer.submit(lambda _: None).result(10)
+    row = next(key for key in backend.keys() if key["id"] == made["id"])
+    assert row["last_used_ms"] is not None
+    assert row["last_used_ms"] <= backend.now_ms()

@@ -35,6 +35,7 @@ from colonnade.gateway.backend import (
     Walk,
 )
 from colonnade.knowledge.asking import Mode
+from colonnade.ports.outside.state import Transaction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,7 @@ MODES: Mapping[str, Mode] = {"hybrid": "hybrid", "lexical": "lexical", "dense": 
 VERDICTS = {"right": "up", "wrong": "down"}
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999: no time is written after it."""
+USED_EVERY_MS = 60_000
 _log = logging.getLogger("colonnade.backend")
 
 
@@ -56,6 +58,7 @@ class HouseBackend:
         self._pages = Pages(house)
         self._changes = threading.Condition()
         self._version = 0
+        self._used: dict[str, int] = {}
         self._refreshing = threading.Lock()
         self.stopping = threading.Event()
         self.on_stop: Callable[[], None] = lambda: None
@@ -80,6 +83,13 @@ class HouseBackend:
     def record(self, capture: Capture) -> None:
         """Hand a capture to the writer."""
         self._answering.capture(self._snapshot, capture)
+
+    def used(self, key: str) -> None:
+        """Remember when a key was last used, to the minute: one small write a key and minute."""
+        now = self.now_ms()
+        if now - self._used.get(key, 0) >= USED_EVERY_MS:
+            self._used[key] = now
+            self._runtime.writer.submit(lambda tx: _use(tx, key, now))
 
     def new_ref(self) -> str:
         """A fresh answer's ref."""
@@ -363,3 +373,7 @@ class HouseBackend:
     def _changed(self) -> None:
         with self._changes:
             self._changes.notify_all()
+
+
+def _use(tx: Transaction, key: str, now_ms: int) -> None:
+    tx.run("api_key_used", id=key, now_ms=now_ms)

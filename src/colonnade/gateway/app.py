@@ -114,6 +114,8 @@ class Gateway:
             return await endpoint.handler(request)
         check_origin(request, snapshot.hosts)
         request.asker = identify(request, snapshot, self.context.backend.now_ms(), self.context.sessions)
+        if request.asker is not None:
+            self.context.backend.used(request.asker.key)
         if endpoint is None:
             if match.allowed:
                 return self._wrong_method(request, match.allowed)

@@ -208,6 +208,10 @@ class Backend(Protocol):
         """Hand a capture to the writer; never waits."""
         ...
 
+    def used(self, key: str) -> None:
+        """A key was used just now; never waits."""
+        ...
+
     def new_ref(self) -> str:
         """A fresh `answer/ans_...`; never waits."""
         ...

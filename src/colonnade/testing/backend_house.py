@@ -99,6 +99,7 @@ class FakeHouse:
         self._key_rows: dict[str, dict[str, Any]] = {}
         self._watchers: list[queue.Queue[Mapping[str, Any] | None]] = []
         self.captures: list[Capture] = []
+        self.used_keys: set[str] = set()
         self.notes: dict[str, str] = {}
         self.recorded: list[Answer] = []
         self.tokens: list[tuple[int, int]] = []
@@ -140,6 +141,9 @@ class FakeHouse:
 
     def record(self, capture: Capture) -> None:
         self.captures.append(capture)
+
+    def used(self, key: str) -> None:
+        self.used_keys.add(key)
 
     def new_ref(self) -> str:
         self._count += 1

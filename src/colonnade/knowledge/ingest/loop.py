@@ -8,6 +8,7 @@ themselves.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
@@ -19,7 +20,7 @@ from colonnade.core.errors import ColonnadeError, StateError
 from colonnade.knowledge.base import KnowledgeBase
 from colonnade.knowledge.ingest.embedding import Embedding
 from colonnade.knowledge.ingest.plan import Known, Plan, plan_ingest, settled
-from colonnade.knowledge.ingest.reading import FileChanged, Reading, read_file
+from colonnade.knowledge.ingest.reading import FileChanged, Reading, read_file, reader_version
 from colonnade.knowledge.ingest.runs import IngestRun
 from colonnade.knowledge.ingest.writing import Ledgered, Writer
 from colonnade.knowledge.sources import FolderSource, Seen, apart
@@ -172,7 +173,7 @@ class IngestLoop:
         assert self._known is not None
         self._look.clear()
         began = time.monotonic()
-        plan = plan_ingest(self._known, self._walk(), self.parsers.version)
+        plan = plan_ingest(self._known, self._walk(), functools.partial(reader_version, self.parsers))
         self._planned_at = time.monotonic()
         self._plan_s = self._planned_at - began
         now, young = settled(plan, time.time_ns(), QUIET_NS)

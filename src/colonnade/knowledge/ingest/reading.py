@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from colonnade.core.documents import Chunk, Parsed
 from colonnade.core.errors import Unreadable
-from colonnade.knowledge.chunk import chunk
+from colonnade.knowledge.chunk import CHUNKER, chunk
 from colonnade.knowledge.contents import Shelf
 from colonnade.knowledge.ingest.plan import Known
 from colonnade.knowledge.sources import Seen
@@ -37,9 +37,14 @@ class FileChanged(Exception):
     """The file changed while it was read, or is gone: the next walk sees what is there then."""
 
 
+def reader_version(parsers: Parsers, suffix: str) -> str:
+    """Changes whenever the text or the chunks of such a file could change: then it is read again."""
+    return f"{parsers.version(suffix)}+{CHUNKER}"
+
+
 def read_file(seen: Seen, shelf: Shelf, parsers: Parsers, limits: ParseLimits) -> Reading:
     """Read a file that a walk found. Raises FileChanged; what cannot be read is told in the result's `known.code`."""
-    parser = parsers.version(seen.suffix)
+    parser = reader_version(parsers, seen.suffix)
     if seen.code:
         return Reading(seen, _known(seen, parser, seen.code, seen.reason))
     try:
