@@ -130,10 +130,6 @@ UPDATE row_leases SET expires_ms = 0 WHERE name = :name AND holder = :holder AND
 -- End every row lease: whoever runs this knows that no holder lives.
 UPDATE row_leases SET expires_ms = 0;
 
--- name: leases_all
--- Every row lease.
-SELECT name, holder, token, expires_ms FROM row_leases ORDER BY name;
-
 -- name: project_add
 -- A project, once.
 INSERT INTO projects (id, name, created_ms) VALUES (:id, :name, :created_ms);
@@ -209,10 +205,6 @@ SELECT kind, body, created_ms FROM artifacts WHERE digest = :digest;
 -- What a name points to now.
 SELECT digest, generation FROM names WHERE project = :project AND kind = :kind AND name = :name;
 
--- name: names_of_kind
--- All names of a kind.
-SELECT name, digest, generation FROM names WHERE project = :project AND kind = :kind ORDER BY name;
-
 -- name: name_create
 -- Point a new name at an artifact.
 INSERT INTO names (project, kind, name, digest, generation) VALUES (:project, :kind, :name, :digest, 1) ON CONFLICT DO NOTHING;
@@ -221,10 +213,6 @@ INSERT INTO names (project, kind, name, digest, generation) VALUES (:project, :k
 -- Move a name, if nobody moved it meanwhile.
 UPDATE names SET digest = :digest, generation = generation + 1
 WHERE project = :project AND kind = :kind AND name = :name AND generation = :generation;
-
--- name: name_drop
--- Forget a name.
-DELETE FROM names WHERE project = :project AND kind = :kind AND name = :name;
 
 -- name: service_add
 -- A service's id, once.
