@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from colonnade.adapters.parsers.lines import split_paragraphs
 from colonnade.adapters.parsers.mail import parse_mail
 from colonnade.adapters.parsers.unwrap import unflowed, unwrapped
 from colonnade.ports.outside.parsers import ParseLimits
@@ -50,3 +51,7 @@ def test_a_mail_is_unwrapped_when_it_is_parsed() -> None:
     mail.replace_header("Content-Type", 'text/plain; charset="utf-8"; format=flowed')
     mail.set_payload("short \nline\n")
     assert "short line" in parse_mail(mail.as_bytes(), ParseLimits()).text
+
+
+def test_lines_that_end_as_on_windows_do_not_end_paragraphs() -> None:
+    assert split_paragraphs("one\r\ntwo\r\n\r\nthree\r\rfour\nfive") == ["one\r\ntwo", "three", "four\nfive"]

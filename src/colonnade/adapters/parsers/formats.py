@@ -55,7 +55,7 @@ EXTRACTED: dict[str, tuple[str, str, int]] = {
 }
 """Suffix -> module, function, version. The version goes up whenever the output could change."""
 
-_TEXT_VERSION = 1
+_TEXT_VERSION = 2
 
 
 def version(suffix: str) -> str:

@@ -10,7 +10,7 @@ import re
 
 from colonnade.core.documents import Block, BlockKind, Parsed
 
-_PARAGRAPH_GAP = re.compile(r"(?:\r\n|\n|\r)[ \t\f\v]*(?:\r\n|\n|\r)\s*")
+_PARAGRAPH_GAP = re.compile(r"(?>\r\n|\n|\r)[ \t\f\v]*(?:\r\n|\n|\r)\s*")
 _UNDERLINE = re.compile(r"\A([^\r\n]{1,120})(?:\r\n|\n|\r)([=\-~^\"*#])\2{2,}[ \t]*(?=\r|\n|\Z)")
 _OVERLINE = re.compile(r"\A([=*#])\1{2,}[ \t]*(?:\r\n|\n|\r)([^\r\n]{1,120})(?:\r\n|\n|\r)\1{3,}[ \t]*(?=\r|\n|\Z)")
 _LEVELS = {"=": 1, "#": 1, "*": 1, "-": 2, "~": 3, "^": 3, '"': 4}
