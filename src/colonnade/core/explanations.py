@@ -64,6 +64,10 @@ EXPLANATIONS: Mapping[str, str] = {
         "No space is left where the state lies. Free some; nothing acknowledged was lost, and "
         "ingestion goes on by itself."
     ),
+    "index_unusable": (
+        "The file of the search index is absent, damaged, or of another release or key. It is only a cache: the index "
+        "is built again from the stored passages, nothing is lost."
+    ),
     "lost": "A lease or a compare-and-set went to somebody else, who goes on.",
     "unreadable": "A source file cannot be read; its own code says why.",
     "tampered": "The ledger or the state is not what was signed. `colonnade verify` says what and where.",

@@ -82,13 +82,14 @@ class Engine:
         """The question's vector, None by words alone."""
         return self._embedder.embed([question])[0] if self._embedder is not None else None
 
-    def hits(self, question: str, vector: NDArray[np.float32] | None, k: int) -> list[Hit]:
-        """The `k` best chunks."""
-        return self.index.search(question, vector, readers=_READERS, k=k)
+    def hits(self, question: str, vector: NDArray[np.float32] | None, k: int, *, collapse: bool = True) -> list[Hit]:
+        """The `k` best chunks; `collapse` leaves out those that say the same as a better one."""
+        return self.index.search(question, vector, readers=_READERS, k=k, collapse=collapse)
 
     def search(self, question: str, k: int = 100) -> list[tuple[str, float]]:
-        """(document id, score), best first: what `evaluate_beir` asks for."""
-        return [(hit.content, hit.score) for hit in self.hits(question, self.vector(question), k)]
+        """(document id, score), best first: what `evaluate_beir` asks for. Every document is judged, copies too."""
+        hits = self.hits(question, self.vector(question), k, collapse=False)
+        return [(hit.content, hit.score) for hit in hits]
 
     def idf(self, question: str) -> Mapping[str, float]:
         """Weights of the question's terms."""

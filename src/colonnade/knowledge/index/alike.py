@@ -30,32 +30,41 @@ _EACH_NIBBLE = 0x1111_1111_1111_1111
 _ALL_BITS = 2**64 - 1
 
 
-def sketch(words: Sequence[int], facts: Sequence[int]) -> NDArray[np.uint64]:
-    """[WIDTH] the text's normal form, its facts, and 32 four-bit minima over word pairs.
+def sketches(words: Sequence[bytes], facts: Sequence[int]) -> NDArray[np.uint64]:
+    """[n, WIDTH] of n texts: the text's normal form, its facts, and 32 four-bit minima over word pairs.
 
     Args:
-        words: the fingerprint of each token, in order.
-        facts: those of numbers and negations.
+        words: the fingerprints of each text's tokens, in order, 8 bytes each.
+        facts: the sum of those of numbers and negations.
     """
-    out = np.zeros(WIDTH, np.uint64)
-    if not words:
+    out = np.zeros((len(words), WIDTH), np.uint64)
+    sizes = np.array([len(w) // 8 for w in words], np.int64)
+    held = np.flatnonzero(sizes)
+    out[:, 1] = [fact & _ALL_BITS for fact in facts]
+    if not len(held):
         return out
-    numbers = np.array(words, np.uint64)
-    place = np.arange(1, 2 * len(words), 2, dtype=np.uint64)
-    out[0] = (_stirred(numbers) * place).sum(dtype=np.uint64) + np.uint64(len(words))
-    out[1] = sum(facts) & _ALL_BITS
-    pairs = numbers[:-1] * _MIX[0] + numbers[1:] if len(words) > 1 else numbers
-    least = (_stirred(pairs) * _MIX[:, None]).min(axis=1)
-    nibbles = (_stirred(least) & np.uint64(15)).reshape(2, 16)
-    out[2:] = (nibbles << _NIBBLES).sum(axis=1, dtype=np.uint64)
+    out[sizes == 0, 1] = 0
+    sizes = sizes[held]
+    starts = np.cumsum(sizes) - sizes
+    numbers = np.frombuffer(b"".join(words), np.uint64)
+    place = (np.arange(len(numbers)) - np.repeat(starts, sizes)).astype(np.uint64) * np.uint64(2) + np.uint64(1)
+    out[held, 0] = np.add.reduceat(_stirred(numbers) * place, starts) + sizes.astype(np.uint64)
+    pairs = numbers * _MIX[0]
+    pairs[:-1] += numbers[1:]
+    last = starts + sizes - 1
+    pairs[last] = np.where(sizes > 1, pairs[last - 1], numbers[last])
+    pairs, mixed = _stirred(pairs), np.empty_like(numbers)
+    for i in range(_HASHES):
+        least = np.minimum.reduceat(np.multiply(pairs, _MIX[i], out=mixed), starts)
+        out[held, 2 + i // 16] += (_stirred(least) & np.uint64(15)) << _NIBBLES[i % 16]
     return out
 
 
-def fingerprint(token: str) -> tuple[int, bool]:
-    """A number for a token, case aside, and whether it is a fact: a number or a negation."""
+def fingerprint(token: str) -> tuple[bytes, bool]:
+    """Eight bytes for a token, case aside, and whether it is a fact: a number or a negation."""
     word = token.lower()
     digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little"), _FACT.search(word) is not None
+    return digest, _FACT.search(word) is not None
 
 
 class Kept:

@@ -9,14 +9,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from colonnade.knowledge.index.alike import fingerprint, sketch
+from colonnade.knowledge.index.alike import fingerprint
 from colonnade.knowledge.index.words import of_token, tokens
 
 _CACHE_LIMIT = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """A passage as numbers.
+
+    Attributes:
+        terms: the hashes of its terms, in order, with repetitions, 8 little-endian bytes each.
+        words: the fingerprints of its tokens, 8 bytes each; see `alike`.
+        facts: the sum of those of numbers and negations.
+    """
+
+    terms: bytes
+    words: bytes
+    facts: int
+
+    @property
+    def length(self) -> int:
+        """How many terms."""
+        return len(self.terms) // 8
 
 
 class Analyser:
@@ -28,30 +48,42 @@ class Analyser:
 
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(secret, digest_size=32, person=b"colonnade.terms").digest()
-        self._known: dict[str, tuple[tuple[int, ...], int, bool]] = {}
+        self._known: dict[str, tuple[bytes, bytes, int]] = {}
+        self._hashes: dict[str, bytes] = {}
 
     def hashed(self, terms: Iterable[str]) -> list[int]:
         """64-bit keyed hashes (BLAKE2b) of terms, in order."""
-        return [self._hash(term) for term in terms]
+        return [int.from_bytes(self._hash(term), "little") for term in terms]
 
     def question(self, text: str) -> list[int]:
         """The hashes of a question's terms, in order, with repetitions."""
         known = self._known
-        return [h for token in tokens(text) for h in (known.get(token) or self._learn(token))[0]]
+        found = b"".join([(known.get(token) or self._learn(token))[0] for token in tokens(text)])
+        hashes: list[int] = np.frombuffer(found, np.uint64).tolist()
+        return hashes
 
-    def passage(self, text: str) -> tuple[list[int], NDArray[np.uint64]]:
-        """The hashes of a passage's terms, in order, with repetitions; and its sketch."""
+    def passage(self, text: str) -> Analysed:
+        """A passage's terms, and what its sketch is made of."""
         known = self._known
         found = [known.get(token) or self._learn(token) for token in tokens(text)]
-        hashes = [h for entry in found for h in entry[0]]
-        return hashes, sketch([entry[1] for entry in found], [entry[1] for entry in found if entry[2]])
+        if not found:
+            return Analysed(b"", b"", 0)
+        terms, words, facts = zip(*found, strict=True)
+        return Analysed(b"".join(terms), b"".join(words), sum(facts))
 
-    def _learn(self, token: str) -> tuple[tuple[int, ...], int, bool]:
+    def _learn(self, token: str) -> tuple[bytes, bytes, int]:
         if len(self._known) >= _CACHE_LIMIT:
             self._known.clear()
-        entry = self._known[token] = (tuple(self.hashed(of_token(token))), *fingerprint(token))
+        word, is_fact = fingerprint(token)
+        fact = int.from_bytes(word, "little") if is_fact else 0
+        hashes = self._hashes
+        terms = b"".join([hashes.get(term) or self._hash(term) for term in of_token(token)])
+        entry = self._known[token] = terms, word, fact
         return entry
 
-    def _hash(self, term: str) -> int:
+    def _hash(self, term: str) -> bytes:
+        if len(self._hashes) >= _CACHE_LIMIT:
+            self._hashes.clear()
         digest = hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).digest()
-        return int.from_bytes(digest, "little")
+        self._hashes[term] = digest
+        return digest

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,18 +91,16 @@ class Index:
 
     def add(self, content: str, chunks: Sequence[IndexedChunk]) -> None:
         """Take in a content's chunks, found at once; what stood for the content before goes, vectors too."""
-        analysed = [self._analyser.passage(chunk.words) for chunk in chunks]
-        hashed, sketches = [a[0] for a in analysed], [a[1] for a in analysed]
+        passages = [self._analyser.passage(chunk.words) for chunk in chunks]
         with self._writing:
             with self._lock:
-                self.remove(content)
+                if content in self._spans:
+                    self.remove(content)
                 number = self._rights.contents.number(content)
-                first = self._rows.append(
-                    number, [c.order for c in chunks], [len(h) for h in hashed], [c.key for c in chunks], sketches
-                )
+                first = self._rows.append(number, [c.order for c in chunks], [c.key for c in chunks], passages)
                 self._spans[content] = (first, len(chunks))
-                self._postings.add(first, hashed)
-                self._changed()
+                self._postings.add(first, [passage.terms for passage in passages])
+                self._changed(self._rights.readers_of(content))
             self._merge()
 
     def set_vectors(self, content: str, first: int, rows: NDArray[np.float32]) -> None:
@@ -120,7 +118,7 @@ class Index:
                 )
             self.vectors.put(begin + first, np.ascontiguousarray(rows, np.float32))
             self._rows.has_vector[begin + first : begin + first + len(rows)] = True
-            self._changed()
+            self._changed(self._rights.readers_of(content))
 
     def remove(self, content: str) -> None:
         """Forget a content's chunks; its visibilities stay until replaced or dropped. Unknown ones are fine."""
@@ -128,20 +126,18 @@ class Index:
             begin, count = self._spans.pop(content, (0, 0))
             if count:
                 self._rows.live[begin : begin + count] = False
-                self._changed()
+                self._changed(self._rights.readers_of(content))
                 self._compact()
 
     def set_visibility(self, rows: Iterable[Visibility]) -> None:
         """Replace all that stands for the documents named in the rows."""
         with self._lock:
-            self._rights.replace(rows)
-            self._changed()
+            self._changed(self._rights.replace(rows))
 
     def drop_visibility(self, document: str) -> None:
         """Nothing stands for the document any more."""
         with self._lock:
-            self._rights.drop(document)
-            self._changed()
+            self._changed(self._rights.drop(document))
 
     def sizes(self) -> Sizes:
         """What is in it now."""
@@ -247,7 +243,8 @@ class Index:
             names = self._rights.contents.names
             spans = zip(*(arrays[f"spans.{n}"].tolist() for n in ("content", "begin", "count")), strict=True)
             self._spans = {names[number]: (begin, count) for number, begin, count in spans}
-            self.vectors.restore(arrays["vectors"])
+            own = meta["engine"] == self.vectors.id
+            self.vectors.restore(arrays["vectors"], arrays["vectors.derived"] if own else None)
             self._changed()
         return str(meta["stamp"])
 
@@ -260,6 +257,7 @@ class Index:
         """A view and the segments to search it in; while it is held, rows are added but never renumbered."""
         with self._lock:
             segments = self._postings.flush()
+            self._rows.sketch()
             view = self._view(readers, at_ms)
             if only is not None:
                 view = view.narrowed(self._mask_of(only))
@@ -285,9 +283,11 @@ class Index:
             self._view_bytes -= self._views.popitem(last=False)[1].size
         return view
 
-    def _changed(self) -> None:
-        self._views.clear()
-        self._view_bytes = 0
+    def _changed(self, readers: Set[str] | None = None) -> None:
+        """Forget the views of whoever is in one of these reader sets, or (None) all."""
+        gone = [key for key in self._views if readers is None or not readers.isdisjoint(key[0])]
+        for key in gone:
+            self._view_bytes -= self._views.pop(key).size
 
     def _arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         self._postings.flush()
@@ -297,7 +297,9 @@ class Index:
         )
         arrays = self._rows.arrays(self._secret) | self._postings.arrays() | self._rights.arrays()
         arrays |= {f"spans.{name}": spans[:, i] for i, name in enumerate(("content", "begin", "count"))}
-        return {}, arrays | {"vectors": self.vectors.stored(self._rows.count)}
+        count = self._rows.count
+        arrays |= {"vectors": self.vectors.stored(count), "vectors.derived": self.vectors.derived(count)}
+        return {"engine": self.vectors.id}, arrays
 
     def _mask_of(self, contents: Collection[str]) -> NDArray[np.bool_]:
         mask = np.zeros(self._rows.count, bool)
@@ -327,3 +329,4 @@ class Index:
         self._rows.keep(alive)
         self.vectors.restore(vectors)
         self._spans = {name: (int(new_row[begin]) if many else 0, many) for name, (begin, many) in self._spans.items()}
+        self._changed()

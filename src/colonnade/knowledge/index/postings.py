@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FLUSH_AT = 400_000
+_FLUSH_AT = 4_000_000
 _MERGE_RATIO = 4
 _PARTS = ("terms", "offsets", "rows", "counts")
 
@@ -47,14 +47,18 @@ class Segment:
 
 def build(rows: NDArray[np.uint32], hashes: NDArray[np.uint64]) -> Segment:
     """A segment from one (row, term) pair for each occurrence."""
-    order = np.lexsort((rows, hashes))
-    hashes, rows = hashes[order], rows[order]
+    order = np.argsort(hashes)
+    hashes = hashes[order]
+    run = np.zeros(len(order), np.uint64)
+    run[1:] = np.cumsum(hashes[1:] != hashes[:-1], dtype=np.uint64) << np.uint64(32)
+    rows = np.sort(run | rows[order]).astype(np.uint32)
     new = np.ones(len(rows), bool)
     new[1:] = (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1])
     starts = np.flatnonzero(new)
     counts = np.diff(np.append(starts, len(rows)))
     hashes, rows = hashes[starts], rows[starts]
-    terms, first = np.unique(hashes, return_index=True)
+    first = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])) if len(hashes) else np.zeros(0, np.int64)
+    terms = hashes[first]
     offsets = np.append(first, len(rows)).astype(np.int64)
     return Segment(terms, offsets, rows, np.minimum(counts, 65535).astype(np.uint16))
 
@@ -96,26 +100,30 @@ class Postings:
     """Segments, largest first, and what was added since the last search. Changed only under the index's lock."""
 
     segments: tuple[Segment, ...] = ()
-    _rows: list[NDArray[np.uint32]] = field(default_factory=list)
-    _hashes: list[NDArray[np.uint64]] = field(default_factory=list)
-    _waiting: int = 0
+    _rows: list[int] = field(default_factory=list)
+    _added: list[bytes] = field(default_factory=list)
+    _waiting: int = 0  # bytes
 
-    def add(self, first: int, chunks: Sequence[Sequence[int]]) -> None:
-        """The term hashes of rows first, first+1, ...; rows only ever grow. Pairs of neighbours are added as terms."""
-        rows = np.repeat(np.arange(first, first + len(chunks), dtype=np.uint32), [len(c) for c in chunks])
-        hashes = np.array([h for c in chunks for h in c], np.uint64)
-        inside = rows[1:] == rows[:-1]
-        self._rows += [rows, rows[1:][inside]]
-        self._hashes += [hashes, paired(hashes[:-1], hashes[1:])[inside]]
-        self._waiting += len(rows)
+    def add(self, first: int, passages: Sequence[bytes]) -> None:
+        """The term hashes (8 bytes each) of rows first, first+1, ...; rows only ever grow. Pairs of neighbours are
+        added as terms."""
+        self._added += passages
+        self._rows += range(first, first + len(passages))
+        self._waiting += sum(map(len, passages))
         if self._waiting > _FLUSH_AT:
             self.flush()
 
     def flush(self) -> tuple[Segment, ...]:
         """All segments, with everything added so far in them."""
         if self._waiting:
-            self.segments = (*self.segments, build(np.concatenate(self._rows), np.concatenate(self._hashes)))
-            self._rows, self._hashes, self._waiting = [], [], 0
+            sizes = [len(passage) // 8 for passage in self._added]
+            rows = np.repeat(np.array(self._rows, np.uint32), sizes)
+            hashes = np.frombuffer(b"".join(self._added), np.uint64)
+            inside = rows[1:] == rows[:-1]
+            pairs = paired(hashes[:-1], hashes[1:])[inside]
+            both = np.concatenate((rows, rows[1:][inside])), np.concatenate((hashes, pairs))
+            self.segments = (*self.segments, build(*both))
+            self._rows, self._added, self._waiting = [], [], 0
         return self.segments
 
     def mergeable(self) -> tuple[Segment, Segment] | None:

@@ -53,23 +53,32 @@ class Rights:
         self._of_document: dict[int, list[int]] = {}
         self._of_content: dict[int, list[int]] = {}
 
-    def replace(self, rows: Iterable[Visibility]) -> None:
-        """What stands for the documents named becomes exactly these rows."""
+    def replace(self, rows: Iterable[Visibility]) -> set[str]:
+        """What stands for the documents named becomes exactly these rows; the reader sets for whom that matters."""
         rows = list(rows)
+        matters = {row.readers for row in rows}
         for document in {row.document for row in rows}:
-            self.drop(document)
+            matters |= self.drop(document)
         for row in rows:
             self._append(row)
+        return matters
 
-    def drop(self, document: str) -> None:
-        """Nothing stands for the document any more; unknown ones are fine."""
+    def drop(self, document: str) -> set[str]:
+        """Nothing stands for the document any more, unknown ones are fine; the reader sets for whom that matters."""
         number = self.documents.known(document)
         gone = [] if number is None else self._of_document.pop(number, [])
+        matters = self._readers_at(gone)
         self._columns["end"][gone] = _GONE
         self._columns["begin"][gone] = _GONE
         self._gone += len(gone)
         if self._gone > _COMPACT_FROM and 2 * self._gone > self._size:
             self._restore_columns({name: values[self._alive()] for name, values in self._used().items()})
+        return matters
+
+    def readers_of(self, content: str) -> set[str]:
+        """The reader sets that a standing of the content names or named: no other's view has it in."""
+        number = self.contents.known(content)
+        return set() if number is None else self._readers_at(self._of_content.get(number, []))
 
     def permitted(self, readers: frozenset[str], at_ms: int | None) -> NDArray[np.bool_]:
         """[contents seen] whether a standing of the content is permitted and valid then (None: still standing now)."""
@@ -122,6 +131,9 @@ class Rights:
 
     def _used(self) -> dict[str, NDArray[np.int64]]:
         return {name: values[: self._size] for name, values in self._columns.items()}
+
+    def _readers_at(self, places: Sequence[int]) -> set[str]:
+        return {self.reader_sets.names[n] for n in self._columns["readers"][places].tolist()} if places else set()
 
     def _alive(self) -> NDArray[np.bool_]:
         alive: NDArray[np.bool_] = self._columns["end"][: self._size] != _GONE

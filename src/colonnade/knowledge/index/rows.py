@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colonnade.knowledge.index.alike import WIDTH
+from colonnade.knowledge.index.alike import WIDTH, sketches
+from colonnade.knowledge.index.analyse import Analysed
 from colonnade.knowledge.index.stored import sealed
 
 _FIRST_CAPACITY = 256
+_SKETCH_AT = 1024
 _SAVED = ("content", "order", "length", "live", "has_vector", "draw", "keys")
 
 
@@ -30,7 +32,7 @@ class Rows:
         live, has_vector: whether it was not removed, whether it has a vector.
         draw: a number drawn from the key alone, for samples that hidden rows cannot move.
         keys: [capacity, width] bytes, zero-padded, so that keys compare as byte strings.
-        sketches: [capacity, WIDTH] see `alike`.
+        sketches: [capacity, WIDTH] see `alike`; those of new rows are made by `sketch`, many at a time.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Rows:
         self.draw = np.zeros(_FIRST_CAPACITY, np.uint64)
         self.keys = np.zeros((_FIRST_CAPACITY, 8), np.uint8)
         self.sketches = np.zeros((_FIRST_CAPACITY, WIDTH), np.uint64)
+        self._unsketched: list[tuple[int, Analysed]] = []
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -54,32 +57,36 @@ class Rows:
         """[count] has a vector."""
         return self.has_vector[: self.count]
 
-    def append(
-        self,
-        content: int,
-        orders: Sequence[int],
-        lengths: Sequence[int],
-        keys: Sequence[bytes],
-        sketches: Sequence[NDArray[np.uint64]],
-    ) -> int:
+    def append(self, content: int, orders: Sequence[int], keys: Sequence[bytes], passages: Sequence[Analysed]) -> int:
         """The first of the new rows' numbers."""
         first, many = self.count, len(orders)
         self._make_room(first + many, max(map(len, keys), default=0))
         if not many:
             return first
         span = slice(first, first + many)
-        self.content[span], self.order[span], self.length[span] = content, orders, lengths
-        self.live[span], self.has_vector[span] = True, False
-        self.draw[span] = [int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") for key in keys]
-        self.sketches[span] = sketches
+        self.content[span], self.live[span], self.has_vector[span] = content, True, False
+        self.order[span], self.length[span] = orders, [passage.length for passage in passages]
+        draws = b"".join([hashlib.blake2b(key, digest_size=8).digest() for key in keys])
+        self.draw[span] = np.frombuffer(draws, "<u8")
         width = self.keys.shape[1]
-        padded = b"".join(key.ljust(width, b"\0") for key in keys)
+        padded = b"".join([key.ljust(width, b"\0") for key in keys])
         self.keys[span] = np.frombuffer(padded, np.uint8).reshape(many, width)
         self.count += many
+        self._unsketched += enumerate(passages, first)
+        if len(self._unsketched) >= _SKETCH_AT:
+            self.sketch()
         return first
+
+    def sketch(self) -> None:
+        """Make the sketches of the rows that came since the last time; before them nobody may look."""
+        if self._unsketched:
+            rows, passages = zip(*self._unsketched, strict=True)
+            self.sketches[list(rows)] = sketches([p.words for p in passages], [p.facts for p in passages])
+            self._unsketched = []
 
     def arrays(self, secret: bytes) -> dict[str, NDArray[Any]]:
         """Everything in use, copied, for a file; sketches sealed."""
+        self.sketch()
         named = {name: getattr(self, name)[: self.count].copy() for name in _SAVED}
         return {f"rows.{name}": a for name, a in named.items()} | {
             "rows.sketches": sealed(self.sketches[: self.count], secret)
@@ -97,6 +104,7 @@ class Rows:
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Only these rows remain, renumbered in order."""
+        self.sketch()
         old = self.count
         self.content, self.order, self.length = (c[:old][kept] for c in (self.content, self.order, self.length))
         self.live, self.has_vector, self.draw = (

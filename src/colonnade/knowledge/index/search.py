@@ -18,7 +18,7 @@ from colonnade.knowledge.index.view import View
 from colonnade.knowledge.index.worded import Worded
 from colonnade.ports.outside.vectors import Vectors
 
-_DEPTH_DENSE = 500
+_DEPTH_DENSE = 250
 _DEPTH_WORDS = 200
 _DEPTH_A_RESULT = 4
 

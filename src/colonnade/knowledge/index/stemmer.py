@@ -8,6 +8,9 @@ is decided in `words`.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 _VOWELS = frozenset("aeiouy")
 _DOUBLES = ("bb", "dd", "ff", "gg", "mm", "nn", "pp", "rr", "tt")
 _LI = frozenset("cdeghkmnrt")
@@ -67,23 +70,36 @@ _STEP3 = (
 _STEP4 = tuple("ement ance ence able ible ment ant ent ism ate iti ous ive ize ion al er ic".split())  # noqa: SIM905
 
 
+_LONG_PREFIXES = ("gener", "commun", "arsen", "past", "univers", "later", "emerg", "organ", "inter")
+_VOWEL = re.compile("[aeiouy]").search
+_VOWEL_CONSONANT = re.compile("[aeiouy][^aeiouy]").search
+
+
+def _by_ending(suffixes: Iterable[tuple[str, str]]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The same in the same order, by their last two letters: most words have none of these endings."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for pair in suffixes:
+        found[pair[0][-2:]] = (*found.get(pair[0][-2:], ()), pair)
+    return found
+
+
+_ENDINGS2 = _by_ending(_STEP2)
+_ENDINGS3 = _by_ending(_STEP3)
+_ENDINGS4 = _by_ending((suffix, "") for suffix in _STEP4)
+
+
 def _regions(word: str) -> tuple[int, int]:
     """Where R1 and R2 begin."""
-    r1 = len(word)
-    for prefix in ("gener", "commun", "arsen", "past", "univers", "later", "emerg", "organ", "inter"):
-        if word.startswith(prefix):
-            r1 = len(prefix)
-            break
+    if word.startswith(_LONG_PREFIXES):
+        r1 = next(len(prefix) for prefix in _LONG_PREFIXES if word.startswith(prefix))
     else:
         r1 = _after_vowel_consonant(word, 0)
     return r1, _after_vowel_consonant(word, r1)
 
 
 def _after_vowel_consonant(word: str, start: int) -> int:
-    for i in range(start + 1, len(word)):
-        if word[i] not in _VOWELS and word[i - 1] in _VOWELS:
-            return i + 1
-    return len(word)
+    found = _VOWEL_CONSONANT(word, start)
+    return found.end() if found else len(word)
 
 
 def _ends_short(word: str) -> bool:
@@ -99,18 +115,22 @@ def _ends_short(word: str) -> bool:
 
 
 def _step1a(word: str) -> str:
+    if not word.endswith(("s", "d")):
+        return word
     if word.endswith("sses"):
         return word[:-2]
     if word.endswith(("ied", "ies")):
         return word[:-2] if len(word) > 4 else word[:-1]
     if word.endswith(("us", "ss")):
         return word
-    if word.endswith("s") and any(c in _VOWELS for c in word[:-2]):
+    if word.endswith("s") and _VOWEL(word, 0, len(word) - 2):
         return word[:-1]
     return word
 
 
 def _step1b(word: str, r1: int) -> str:
+    if not word.endswith(("d", "g", "y")):
+        return word
     if word.endswith(("eedly", "eed")):
         stem = word[:-5] if word.endswith("eedly") else word[:-3]
         return stem + "ee" if len(stem) >= r1 else word
@@ -120,7 +140,7 @@ def _step1b(word: str, r1: int) -> str:
     else:
         return word
     stem = word[: -len(suffix)]
-    if not any(c in _VOWELS for c in stem):
+    if not _VOWEL(stem):
         return word
     if suffix in ("ing", "ingly") and len(stem) == 2 and stem[1] == "y" and stem[0] not in _VOWELS:
         return stem[0] + "ie"
@@ -132,7 +152,7 @@ def _step1b(word: str, r1: int) -> str:
 
 
 def _step2(word: str, r1: int) -> str:
-    for suffix, instead in _STEP2:
+    for suffix, instead in _ENDINGS2.get(word[-2:], ()):
         if word.endswith(suffix):
             return word[: -len(suffix)] + instead if len(word) - len(suffix) >= r1 else word
     if word.endswith("ogi"):
@@ -143,7 +163,7 @@ def _step2(word: str, r1: int) -> str:
 
 
 def _step3(word: str, r1: int, r2: int) -> str:
-    for suffix, instead in _STEP3:
+    for suffix, instead in _ENDINGS3.get(word[-2:], ()):
         if word.endswith(suffix):
             return word[: -len(suffix)] + instead if len(word) - len(suffix) >= r1 else word
     if word.endswith("ative") and len(word) - 5 >= r2:
@@ -152,7 +172,7 @@ def _step3(word: str, r1: int, r2: int) -> str:
 
 
 def _step4(word: str, r2: int) -> str:
-    for suffix in _STEP4:
+    for suffix, _ in _ENDINGS4.get(word[-2:], ()):
         if word.endswith(suffix):
             at = len(word) - len(suffix)
             if at < r2 or (suffix == "ion" and word[at - 1 : at] not in ("s", "t")):
@@ -188,10 +208,8 @@ def stem(word: str) -> str:
                 marked[i] = "Y"
         word = "".join(marked)
     r1, r2 = _regions(word)
-    for suffix in ("'s'", "'s", "'"):
-        if word.endswith(suffix):
-            word = word[: -len(suffix)]
-            break
+    if "'" in word:
+        word = word[: -len(next((s for s in ("'s'", "'s", "'") if word.endswith(s)), "")) or None]
     word = _step1a(word)
     if word in _AFTER_1A:
         return word

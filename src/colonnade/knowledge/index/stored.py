@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from colonnade.core.errors import StateError, StorageFull
 
 MAGIC = b"COLONNADE INDEX\n"
-VERSION = 1
+VERSION = 2
 _ALIGN = 64
 _SUM = 32
 
