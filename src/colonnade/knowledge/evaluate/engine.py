@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from colonnade.core.search import Hit, IndexedChunk, Visibility
 from colonnade.knowledge.answer import PRIOR, Calibration, Extract, Passage, calibrate, extract, pseudo_questions
+from colonnade.knowledge.answer.calibration import SAMPLE
 from colonnade.knowledge.answer.topic import DEPTH, question_score
 from colonnade.knowledge.evaluate.measure import Reply
 from colonnade.knowledge.index import Index
@@ -102,10 +103,10 @@ class Engine:
             for h in self.hits(question, vector, k)
         ]
 
-    def calibrate(self) -> Calibration:
-        """Take the thresholds from the items themselves, and keep them."""
+    def calibrate(self, samples: int = SAMPLE) -> Calibration:
+        """Take the thresholds from the items themselves, by so many pseudo-questions at most, and keep them."""
         embed = self._embedder.embed if self._embedder is not None else None
-        drawn = pseudo_questions((item.encode(), text) for item, text in self._texts.items())
+        drawn = pseudo_questions(((item.encode(), text) for item, text in self._texts.items()), samples)
         self.calibration = calibrate(drawn, embed=embed, find=self.topic_score, chunks=len(self._texts))
         return self.calibration
 
