@@ -80,6 +80,8 @@ def test_a_strangers_slips_are_told_and_the_declaration_is_no_document(tmp_path:
         assert "?start=" in asked.out
         assert "docs/pumps.md" in project.run("why", "docs/pumps.md").out
         assert asked.err.partition("answer/")[2].split()[0] in project.run("impact", "document/docs/pumps.md").out
+        missing = project.run("evaluate", "--questions", "none.yaml")
+        assert (missing.code, "there is no file none.yaml" in missing.err) == (2, True)
         early = project.run("ask", "How often is a pump oiled?", "--as-of", "2020-01-01")
         assert "asked of what stood there at 2020-01-01" in early.err
     finally:

@@ -38,6 +38,9 @@ def run(args: argparse.Namespace) -> int:
     chosen = [name for name in ("beir", "squad", "questions") if getattr(args, name)]
     if len(chosen) != 1:
         raise UsageError("say what to measure on", hint="one of --beir DIR, --squad FILE, --questions FILE")
+    for file in filter(None, (args.squad, args.questions)):
+        if not Path(file).is_file():
+            raise UsageError(f"there is no file {file}", hint="its path counts from the folder that you are in")
     from colonnade.app import evaluating
 
     places, progress = find_places(args.folder), Progress()
