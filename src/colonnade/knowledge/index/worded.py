@@ -19,6 +19,7 @@ from colonnade.knowledge.index.postings import Segment
 
 _SLACK = 1e-9
 _NEVER = -1e9
+_BOUND_BY = 10
 
 
 class Worded:
@@ -49,7 +50,7 @@ class Worded:
         self._sums = _summed([one for one, _ in light], [weight for _, weight in light], field.count)
         if wanted is not None:
             self._sums[~wanted] = _NEVER
-        places, self.scores = self._best(many, [one[0] for one, _ in light if len(one[0]) >= many])
+        places, self.scores = self._best(many, [one[0] for one, _ in light])
         self.rows = field.rows[places]
         self.top = float(self.scores.max(initial=0.0))
 
@@ -58,18 +59,13 @@ class Worded:
         return self._finished(self._field.place[rows])
 
     def _best(self, many: int, lists: list[NDArray[np.int32]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Places, ascending, and scores. `lists`: distinct places each, `many` or more, that bound the cut."""
-        bound = min(lists, key=len) if lists else None
-        while True:
-            least = 0.0 if bound is None else _cut(self._sums[bound], many)
-            open_ = sum(heavy.most * weight for heavy, weight in self._rest) * (1.0 + _SLACK)
-            if not self._rest or least > open_:
-                break
+        """Places, ascending, and scores. `lists`: the places of each term that few hold."""
+        least = self._least(many, sorted(lists, key=len))
+        open_ = self._open()
+        while self._rest and least <= open_:
             heavy, weight = self._rest.pop(0)
             self._sums += heavy.adds(slice(None), self._field.norms) * weight
-            if bound is None:
-                bound = np.flatnonzero(heavy.times).astype(np.int32)
-                bound = bound if len(bound) >= many else None
+            open_ = self._open()
         floor = (least - open_) * (1.0 - _SLACK)
         places = np.flatnonzero(self._sums >= floor) if floor > 0.0 else np.flatnonzero(self._sums > 0.0)
         scores = self._finished(places)
@@ -77,6 +73,17 @@ class Worded:
             kept = scores >= _cut(scores, many)
             places, scores = places[kept], scores[kept]
         return places, scores
+
+    def _least(self, many: int, lists: list[NDArray[np.int32]]) -> float:
+        """What the `many`-th best scores at least: as much as the `many`-th of the rows that hold the rarest terms."""
+        enough = np.searchsorted(np.cumsum([len(places) for places in lists]), _BOUND_BY * many) + 1
+        some = np.sort(np.concatenate([np.zeros(0, np.int32), *lists[:enough]]))
+        some = some[np.append(True, some[1:] != some[:-1])] if len(some) else some
+        return _cut(self._finished(some), many) * (1.0 - _SLACK) if len(some) >= many else 0.0
+
+    def _open(self) -> float:
+        """What the terms that remain can add at most."""
+        return sum(heavy.most * weight for heavy, weight in self._rest) * (1.0 + _SLACK)
 
     def _finished(self, places: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.float64]:
         """The sums of these places with what the remaining terms add."""
