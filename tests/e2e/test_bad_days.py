@@ -207,7 +207,7 @@ def test_a_clock_that_jumps_an_hour_ends_no_lease_and_no_key_early(project: Proj
     made = project.run("keys", "create", "short", "--for", "anna", "--expires-days", str(30 / 1440), "--json").json
     offset.write_text(jump)
     project.write("docs/late.md", "# Late\n\nThe late note says that the green lamp is number 77.\n")
-    until(lambda: "77" in project.ask("Which number is the green lamp?")["answer"], 15)
+    until(lambda: "77" in project.ask("Which number is the green lamp?")["answer"], 60)
     keys = {key["id"]: key for key in project.run("keys", "list", "--json").json["keys"]}
     assert keys[made["id"]]["revoked_ms"] is None
     from colonnade.sdk import Client
