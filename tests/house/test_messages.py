@@ -51,12 +51,12 @@ def test_a_plan_says_whose_reading_of_which_source_changes() -> None:
     assert change.why == "./docs: no longer read; ./hr: readers: [hr] -> [everyone]; ./papers: new, for [everyone]"
 
 
-def test_a_source_that_is_not_there_is_told_with_who_reads_what_lies_beside_it(tmp_path: Path) -> None:
+def test_a_source_that_is_not_there_is_told_with_what_waits_for_it(tmp_path: Path) -> None:
     declaration = parse_declaration(SMALL.replace("./docs", ".").replace("path: ./hr", "path: ./hrr"), "colonnade.yaml")
     (tmp_path / "hr").mkdir()
     (told,) = absent_sources(declaration, tmp_path)
     assert told.startswith("knowledge handbook: the source ./hrr is not there")
-    assert "read as ., by everyone" in told
+    assert "nothing new is read in ., which it lies within" in told
     (tmp_path / "hrr").mkdir()
     assert absent_sources(declaration, tmp_path) == []
 
@@ -69,8 +69,12 @@ def test_a_strangers_slips_are_told_and_the_declaration_is_no_document(tmp_path:
     project.write("colonnade.yaml", text.replace("./docs", ".").replace("path: ./hr", "path: ./hrr"))
     assert "./hrr is not there" in project.run("plan").err
     try:
-        status = project.up()
-        assert status["knowledge"]["handbook"]["documents"] == 1, "the declaration is not read"
+        handbook = project.up()["knowledge"]["handbook"]
+        assert handbook["documents"] == 0, "a misspelt folder must not get the outer one's readers"
+        assert {file["code"] for file in handbook["unreadable"]} == {"missing"}
+        project.write("colonnade.yaml", text.replace("./docs", "."))
+        handbook = project.up()["knowledge"]["handbook"]
+        assert handbook["documents"] == 1, "the declaration is not read"
         made = project.run("keys", "create", "laptop", "--for", "ana")
         assert (made.code, "did you mean anna?" in made.err) == (0, True)
         known = project.run("keys", "create", "desk", "--for", "anna")

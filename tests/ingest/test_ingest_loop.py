@@ -321,3 +321,23 @@ def test_a_links_target_outside_is_told_and_not_read(room: Room, tmp_path: Path)
 
 def _full(blobs: object) -> list[str]:
     raise StorageFull("no space left")
+
+
+def test_a_renamed_folder_of_its_own_readers_is_not_opened_to_those_around_it(
+    make_room: MakeRoom,
+) -> None:
+    room = make_room(((".", "rds_all"), ("hr", "rds_hr")))
+    room.write("open.md", "The gate opens at noon.\n")
+    room.write("hr/pay.md", "The pay of the gatekeeper is 4711.\n")
+    room.settle()
+    (room.folder / "hr").rename(room.folder / "hr-old")
+    room.write("new.md", "The gate in Turin closes at nine.\n")
+    room.settle()
+    assert room.paths("pay of the gatekeeper") & {"hr-old/pay.md", "hr/pay.md"} == set()
+    assert "hr/pay.md" in room.paths("pay of the gatekeeper", "rds_hr")
+    assert "open.md" in room.paths("gate opens at noon")
+    assert room.paths("Turin") & {"new.md"} == set()
+    (room.folder / "hr-old").rename(room.folder / "hr")
+    room.settle()
+    assert "new.md" in room.paths("Turin")
+    assert room.paths("pay of the gatekeeper") & {"hr-old/pay.md", "hr/pay.md"} == set()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sources that are declared and not there. A matter of rights, and so said before anything is applied: a folder within
-another source is read by that one's readers as soon as its own declaration misses it by one letter. Nothing is changed
-here.
+"""Sources that are declared and not there, said before anything is applied: while one within another source is not
+there, nothing new is read in the outer one, since a misspelt or renamed folder must not get the outer one's readers.
+Nothing is changed here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _sentence(name: str, source: Source, sources: list[Source], folder: Path) ->
     said = f"knowledge {name}: the source {source.path} is not there, so its readers apply to nothing"
     if around is None:
         return said
-    return f"{said}; what lies beside it is read as {around.path}, by {', '.join(around.readers)}: check the spelling"
+    return f"{said}; until it is, nothing new is read in {around.path}, which it lies within: check the spelling"
 
 
 def _within(source: Source, other: Source, folder: Path) -> bool:

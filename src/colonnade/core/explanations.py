@@ -28,6 +28,10 @@ _NEXT = {
 EXPLANATIONS: Mapping[str, str] = {
     **{code: f"{text} {_NEXT[code]}" for code, text in UNREADABLE_CODES.items()},
     **{code: text for code, text in explained().items() if code not in UNREADABLE_CODES},
+    "missing": (
+        "A declared source is not there, or one that lies within it is not: then nothing new is read in it, so that "
+        "a renamed folder does not get other readers. What was read stays. Make the folder, or mend the declaration."
+    ),
     "error": "Something failed that has no code of its own. The message says what.",
     "usage": "A command was used wrongly. `colonnade COMMAND --help` shows how it is used.",
     "unknown_command": "There is no such command. `colonnade --help` lists them.",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -141,6 +141,22 @@ class FolderSource:
         if any(_matches(within, pattern) for pattern in self.exclude):
             return False
         return not self.include or any(_matches(within, pattern) for pattern in self.include)
+
+
+class SourceVanished(Exception):
+    """A source went away while the others were walked: what lay in it may have been seen as another's."""
+
+
+def absent_within(sources: Sequence[FolderSource]) -> dict[str, list[str]]:
+    """Outer source -> the sources declared within it that are not there: their files may lie in it under another name.
+    """
+    roots = {source.key: Path(os.path.realpath(source.root)) for source in sources}
+    absent = [key for key, root in roots.items() if not root.exists()]
+    return {
+        outer: within
+        for outer, root in roots.items()
+        if (within := [key for key in absent if key != outer and roots[key].is_relative_to(root)])
+    }
 
 
 def apart(sources: tuple[FolderSource, ...]) -> list[FolderSource]:

@@ -23,7 +23,7 @@ from colonnade.knowledge.ingest.plan import Known, Plan, plan_ingest, settled
 from colonnade.knowledge.ingest.reading import FileChanged, Reading, read_file, reader_version
 from colonnade.knowledge.ingest.runs import IngestRun
 from colonnade.knowledge.ingest.writing import Ledgered, Writer
-from colonnade.knowledge.sources import FolderSource, Seen, apart
+from colonnade.knowledge.sources import FolderSource, Seen, SourceVanished, absent_within, apart
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.parsers import ParseLimits, Parsers
 from colonnade.ports.outside.state import State
@@ -173,7 +173,11 @@ class IngestLoop:
         assert self._known is not None
         self._look.clear()
         began = time.monotonic()
-        plan = plan_ingest(self._known, self._walk(), functools.partial(reader_version, self.parsers))
+        try:
+            plan = plan_ingest(self._known, self._walk(), functools.partial(reader_version, self.parsers))
+        except SourceVanished:
+            self._look.set()
+            return Plan((), ())
         self._planned_at = time.monotonic()
         self._plan_s = self._planned_at - began
         now, young = settled(plan, time.time_ns(), QUIET_NS)
@@ -184,10 +188,19 @@ class IngestLoop:
         return now
 
     def _walk(self) -> Iterator[Seen]:
+        """Every file. While a source that lies within another one is not there, nothing new is read in the outer one:
+        a folder that was renamed must not become readable to the outer one's readers.
+        """
         self._missing = {}
+        absent = absent_within(self.sources)
         for source in apart(tuple(self.sources)):
+            within = absent.get(source.key, [])
             try:
-                yield from source.walk()
+                for seen in source.walk():
+                    if not within or seen.path in (self._known or {}):
+                        yield seen
+                if within:
+                    self._missing[source.key] = f"no new file is read in it: {', '.join(within)} is not there"
             except (FileNotFoundError, NotADirectoryError):
                 self._missing[source.key] = "the source is not there"
                 for known in (self._known or {}).values():
@@ -202,6 +215,9 @@ class IngestLoop:
                             known.code,
                             known.reason,
                         )
+
+        if absent_within(self.sources) != absent:
+            raise SourceVanished
 
     def _run(self, plan: Plan, embedding: Embedding, run: IngestRun) -> None:
         try:
