@@ -6,6 +6,7 @@ and tried again.
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import threading
 import time
@@ -83,6 +84,8 @@ class Runtime:
                 watching.renew()
                 busy = loop.step()
                 failures = 0
+                if busy:
+                    self._log_run(name, loop)
                 self.alarms.clear(f"ingest/{name}")
                 self._tell_trouble(f"embed/{name}", loop.trouble)
             except Exception as error:
@@ -95,6 +98,13 @@ class Runtime:
                 loop.wait(watching.pause(time.thread_time() - began))
         if hints is not None:
             hints.close()
+
+    def _log_run(self, name: str, loop: IngestLoop) -> None:
+        """One line for the run that just ended: no path, no text."""
+        run = self.house.state.rows("runs_of_subject", subject=loop.base.id, limit=1)[0]
+        counts = ", ".join(f"{count} {what}" for what, count in json.loads(run["counts"]).items())
+        seconds = ((run["finished_ms"] or run["created_ms"]) - run["created_ms"]) / 1000
+        _log.info("ingest %s: %s (%s), %.1f s, run/%s", name, run["state"], counts or "nothing new", seconds, run["id"])
 
     def _tell_trouble(self, room: str, trouble: ColonnadeError | None) -> None:
         """The declared embedder cannot be used; everything else goes on."""

@@ -30,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, default=0, metavar="N", help="only so many questions of a SQuAD file, evenly spread"
     )
     parser.add_argument("--words-only", action="store_true", help="without vectors")
+    parser.add_argument(
+        "--fail-under", type=float, metavar="X", help="exit 1 when `passed` (of --questions) is below X"
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw a picture (SVG)")
 
 
@@ -62,11 +65,13 @@ def run(args: argparse.Namespace) -> int:
     progress.clear()
     if args.plot:
         Path(args.plot).write_text(picture, "utf-8")
+    passed = document["metrics"].get("passed")
+    code = int(args.fail_under is not None and (passed is None or passed < args.fail_under))
     if args.json:
         emit(document)
-        return 0
+        return code
     rows = [[name, "-" if value is None else f"{value:.4f}"] for name, value in document["metrics"].items()]
     print(table(rows, ["METRIC", "VALUE"]))
     for failure in document["failures"][:20]:
         say("  ".join(f"{key}: {value}" for key, value in failure.items()))
-    return 0
+    return code
