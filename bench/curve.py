@@ -26,7 +26,7 @@ from colonnade.adapters.vectors.signs import SignVectors
 from colonnade.ports.outside.vectors import Scope
 
 _PASSAGES = 100_000
-_DEPTH = 500
+_DEPTH = 250
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     passages = data.static_vectors(held.passages)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     report: dict[str, object] = {
-        "asked": "ms a search (p50, p99, CPU) of the engine alone, recall@10 of 500 candidates, rows put a CPU second",
+        "asked": "ms a search (p50, p99, CPU) of the engine alone, recall@10 of 250 candidates, rows put a CPU second",
         "ran": {"corpus_sha256": held.digest, "seed": data.SEED, "questions": options.questions},
         "vectors": "static word means; above 10^5 Gaussian copies (bench/data.py)",
         "machine": data.machine(),

@@ -29,8 +29,9 @@ _BLOCK = 4096
 _SCAN_BLOCK = 131_072
 _PACK_BELOW = 0.7
 _COARSE = 4
-_KEPT_LEAST = 3000
-_KEPT_SHARE = 40
+_KEPT_OF_FEW = 5
+_KEPT = 3000
+_KEPT_OF_MANY = 40
 _EXACT_BELOW = 2**24
 _BYTE = 127
 
@@ -85,7 +86,7 @@ class SignVectors(FixedPoint):
         distance = _distances(self._coarse(scope, codes), code[:_COARSE])
         if len(distance) > len(rows):
             distance = distance[rows]
-        kept = _nearest(distance, max(_KEPT_LEAST, 4 * want, len(rows) // _KEPT_SHARE))
+        kept = _nearest(distance, _kept(len(rows), want))
         rows = rows if len(kept) == len(rows) else rows.take(kept)
         differing = codes.fine.take(rows, axis=0).reshape(-1)
         differing ^= np.tile(code[_COARSE:], len(rows))
@@ -191,6 +192,11 @@ def _small(stored: NDArray[np.int16]) -> NDArray[np.float32]:
 def _bits(projected: NDArray[np.float32]) -> NDArray[np.uint64]:
     """[n, bits] numbers to [n, bits / 64] words of signs."""
     return np.packbits(projected > 0.0, axis=1).view(np.uint64)
+
+
+def _kept(count: int, want: int) -> int:
+    """How many of so many permitted rows are looked at a second time."""
+    return max(4 * want, min(count // _KEPT_OF_FEW, _KEPT), count // _KEPT_OF_MANY)
 
 
 def _nearest(distance: NDArray[np.uint16], want: int) -> NDArray[np.int64]:

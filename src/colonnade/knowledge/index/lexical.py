@@ -155,28 +155,30 @@ class Field:
     ) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.int64]]:
         """Places and counts of the permitted rows of all terms, term after term, and where each term's end."""
         rows, counts, ends = _postings(segments, hashes)
+        if self.count == len(self.place) - 1 and (not len(rows) or int(rows.max()) < self.count):
+            return rows.view(np.int32), counts, ends  # All is permitted: a row is its place.
         places = self.place.take(rows, mode="clip")
-        kept = places >= 0
-        before = np.concatenate(([0], np.cumsum(kept)))
-        return places[kept], counts[kept], before[ends]
+        kept = np.flatnonzero(places >= 0)
+        return places.take(kept), counts.take(kept), np.searchsorted(kept, ends).astype(np.int64)
 
     def _added(self, segments: Sequence[Segment], hashes: Sequence[int]) -> list[Impacts | Heavy]:
         places, counts, ends = self.postings(segments, hashes)
-        sizes = np.diff(ends, prepend=0).tolist()
-        rarity = [idf(self.count, n) * (K1 + 1.0) for n in sizes]
-        times = counts.astype(np.float64)
-        adds = np.repeat(rarity, sizes) * times / (times + self.norms[places])
         found: list[Impacts | Heavy] = []
-        for n, end, rare in zip(sizes, ends.tolist(), rarity, strict=True):
-            own = slice(end - n, end)
-            if n < self._heavy_from:
-                found.append((places[own], adds[own]))
+        for n, end in zip(np.diff(ends, prepend=0).tolist(), ends.tolist(), strict=True):
+            rarity = idf(self.count, n) * (K1 + 1.0)
+            own = places[end - n : end]
+            if n >= self._heavy_from:
+                found.append(self._heavy(own, counts[end - n : end], rarity))
             else:
-                small = counts[own].max() < 256
-                column = np.zeros(self.count, np.uint8) if small else np.zeros(self.count, np.uint16)
-                column[places[own]] = counts[own]
-                found.append(Heavy(column, rare, float(adds[own].max())))
+                times = counts[end - n : end].astype(np.float64)
+                found.append((own, rarity * times / (times + self.norms.take(own))))
         return found
+
+    def _heavy(self, places: NDArray[np.int32], counts: NDArray[np.uint16], rarity: float) -> Heavy:
+        most = float(counts.max())
+        column = np.zeros(self.count, np.uint8 if most < 256 else np.uint16)
+        column[places] = counts
+        return Heavy(column, rarity, rarity * most / (most + float(self.norms.min())))
 
 
 def frequencies(segments: Sequence[Segment], hashes: Sequence[int], field: Field) -> list[int]:
