@@ -65,7 +65,7 @@ class Heavy:
         most: what it adds at most.
     """
 
-    times: NDArray[np.uint8] | NDArray[np.uint16]
+    times: NDArray[np.uint8 | np.uint16]
     rarity: float
     most: float
 
@@ -176,7 +176,8 @@ class Field:
 
     def _heavy(self, places: NDArray[np.int32], counts: NDArray[np.uint16], rarity: float) -> Heavy:
         most = float(counts.max())
-        column = np.zeros(self.count, np.uint8 if most < 256 else np.uint16)
+        kind: type[np.uint8 | np.uint16] = np.uint8 if most < 256 else np.uint16
+        column: NDArray[np.uint8 | np.uint16] = np.zeros(self.count, kind)
         column[places] = counts
         return Heavy(column, rarity, rarity * most / (most + float(self.norms.min())))
 
