@@ -7,6 +7,7 @@ whether it counts. Nothing about what others read, or about ingestion, may enter
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict, deque
@@ -47,6 +48,9 @@ _V = TypeVar("_V")
 
 Print = tuple[str, tuple[int, int, int, int]]
 """The embedder's id and the fingerprint of what may be read."""
+
+
+_log = logging.getLogger("colonnade.knowledge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,9 @@ class Calibrations:
                 chunks=asked.readable().chunks,
             )
         except (ColonnadeError, _Closed):
+            return None
+        except Exception:
+            _log.exception("thresholds could not be made; the prior holds")
             return None
         return made if asked.key() == key else None
 

@@ -19,11 +19,12 @@ from typing import Any
 from colonnade.core.errors import ColonnadeError, StateError
 from colonnade.knowledge.base import KnowledgeBase
 from colonnade.knowledge.ingest.embedding import Embedding
+from colonnade.knowledge.ingest.looking import load_known, look_at
 from colonnade.knowledge.ingest.plan import Known, Plan, plan_ingest, settled
 from colonnade.knowledge.ingest.reading import FileChanged, Reading, read_file, reader_version
 from colonnade.knowledge.ingest.runs import IngestRun
 from colonnade.knowledge.ingest.writing import Ledgered, Writer
-from colonnade.knowledge.sources import FolderSource, Seen, SourceVanished, absent_within, apart
+from colonnade.knowledge.sources import FolderSource, Seen, SourceVanished
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.parsers import ParseLimits, Parsers
 from colonnade.ports.outside.state import State
@@ -188,36 +189,8 @@ class IngestLoop:
         return now
 
     def _walk(self) -> Iterator[Seen]:
-        """Every file. While a source that lies within another one is not there, nothing new is read in the outer one:
-        a folder that was renamed must not become readable to the outer one's readers.
-        """
         self._missing = {}
-        absent = absent_within(self.sources)
-        for source in apart(tuple(self.sources)):
-            within = absent.get(source.key, [])
-            try:
-                for seen in source.walk():
-                    if not within or seen.path in (self._known or {}):
-                        yield seen
-                if within:
-                    self._missing[source.key] = f"no new file is read in it: {', '.join(within)} is not there"
-            except (FileNotFoundError, NotADirectoryError):
-                self._missing[source.key] = "the source is not there"
-                for known in (self._known or {}).values():
-                    if known.source == source.key:
-                        yield Seen(
-                            known.source,
-                            known.path,
-                            "",
-                            known.size,
-                            known.mtime_ns,
-                            known.inode,
-                            known.code,
-                            known.reason,
-                        )
-
-        if absent_within(self.sources) != absent:
-            raise SourceVanished
+        return look_at(self.sources, self._known or {}, self._missing)
 
     def _run(self, plan: Plan, embedding: Embedding, run: IngestRun) -> None:
         try:
@@ -387,27 +360,3 @@ class IngestLoop:
         stale = stale or self._look.is_set()
         with self.state.transaction() as tx:
             tx.run("meta_put", key=f"ready/{self.base.id}", value=json.dumps({**mark, "stale": stale}))
-
-
-def load_known(state: State, base: KnowledgeBase) -> Iterator[tuple[str, Known]]:
-    """What the rows say of each file; erased ones are passed over."""
-    for row in state.rows("files_of_knowledge", knowledge=base.id):
-        subject = row["document"] or base.id
-        try:
-            path = base.tools.keys.open((subject,), row["path_sealed"], "file/path").decode("utf-8", "surrogateescape")
-        except KeyError:
-            continue
-        yield (
-            path,
-            Known(
-                row["source"],
-                path,
-                row["size"],
-                row["mtime_ns"],
-                row["inode"],
-                row["code"],
-                row["reason"],
-                row["document"],
-                row["parser"],
-            ),
-        )
