@@ -28,7 +28,8 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as taken:
         bound.close()
         message = f"Port {port} on {host} cannot be opened: {taken.strerror or taken}."
-        raise Unavailable(message, hint="Choose another: gateway.port, or `up --port 0` for any free one.", code="port_taken") from taken
+        hint = "Choose another: gateway.port, or `up --port 0` for any free one."
+        raise Unavailable(message, hint=hint, code="port_taken") from taken
     bound.setblocking(False)
     return bound
 
