@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Doctests are for the package: programs that tests start in other environments are not imported here."""
     name = collection_path.name
-    return True if name.endswith(".py") and not name.startswith(("test_", "conftest")) else None
+    return True if name.endswith(".py") and not name.startswith("test_") else None
 
 
 # --- a skip for something missing is a failure where it must not be missing ---------------------------

@@ -166,7 +166,7 @@ def test_a_slow_body_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) 
             "content-length: 50",
         )
         raw.sendall("\r\n".join((*lines, "", "{")).encode())
-        answer = raw.recv(65536)
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert b" 408 " in answer.splitlines()[0]
     assert b"body_timeout" in answer
 
