@@ -148,7 +148,7 @@ class SourceVanished(Exception):
 
 
 def absent_within(sources: Sequence[FolderSource]) -> dict[str, list[str]]:
-    """Outer source -> the sources declared within it that are not there: their files may lie in it under another name."""
+    """Outer source -> the sources declared within it that are not there: their files may lie in it by other names."""
     roots = {source.key: Path(os.path.realpath(source.root)) for source in sources}
     absent = [key for key, root in roots.items() if not root.exists()]
     return {
