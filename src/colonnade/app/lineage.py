@@ -21,6 +21,9 @@ from colonnade.ports.outside.state import State
 JUST_NOW_S = 1.0
 """An entry may be in the making: what is not found is looked for so long."""
 
+NAMED = {"knowledge": "knowledge_of_project", "service": "services_of_project"}
+"""Kinds that people name -> the statement that lists them."""
+
 
 def walk(places: Places, ref: str, verb: str) -> tuple[Walk, str]:
     """The walk, and its drawing. Raises UnknownName."""
@@ -38,6 +41,15 @@ def walk(places: Places, ref: str, verb: str) -> tuple[Walk, str]:
                 pause(0.05)
 
 
+def find_named(state: State, people: People, project: str, kind: str, name: str) -> str | None:
+    """The id behind `person/NAME`, `knowledge/NAME` or `service/NAME`; None for other kinds and unknown names."""
+    if kind == "person":
+        return people.find(name)
+    statement = NAMED.get(kind)
+    rows = state.rows(statement, project=project) if statement else []
+    return next((str(row["id"]) for row in rows if row["name"] == name), None)
+
+
 class Labels:
     """Names of ids, for people."""
 
@@ -47,18 +59,16 @@ class Labels:
         self._project = projects[0]["id"] if projects else ""
         self._people = People(state, keys, Journal(state, keys, self._project))
         self._names = {row["id"]: row["name"] for row in projects}
-        for statement in ("knowledge_of_project", "services_of_project"):
+        for statement in NAMED.values():
             self._names |= {row["id"]: row["name"] for row in state.rows(statement, project=self._project)}
         self._names |= self._people.names()
         self._paths: dict[str, str] | None = None
 
     def find(self, kind: str, name: str) -> str | None:
         """The id behind `kind/name`, `document/PATH` or a document's path alone."""
+        found = find_named(self._state, self._people, self._project, kind, name)
         if kind == "person":
-            return self._people.find(name)
-        statement = {"knowledge": "knowledge_of_project", "service": "services_of_project"}.get(kind)
-        rows = self._state.rows(statement, project=self._project) if statement else []
-        found = next((str(row["id"]) for row in rows if row["name"] == name), None)
+            return found
         return found or self._documents().get(name if kind in {"", "document"} else f"{kind}/{name}")
 
     def _documents(self) -> dict[str, str]:

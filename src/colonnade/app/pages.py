@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from colonnade.app.house import House
+from colonnade.app.lineage import NAMED, find_named
 from colonnade.app.status import ready_mark
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import UnknownName
@@ -244,12 +245,7 @@ class Pages:
 
     def find_name(self, kind: str, name: str) -> str | None:
         """The id behind `kind/name`."""
-        state, project = self._house.state, self._house.project
-        if kind == "person":
-            return self._house.people.find(name)
-        statement = {"knowledge": "knowledge_of_project", "service": "services_of_project"}.get(kind)
-        rows = state.rows(statement, project=project) if statement else []
-        return next((str(row["id"]) for row in rows if row["name"] == name), None)
+        return find_named(self._house.state, self._house.people, self._house.project, kind, name)
 
     def _is_theirs(self, asker: Asker, ref: str) -> bool:
         kind, _, ident = ref.partition("/")
@@ -270,7 +266,7 @@ class Pages:
                 return "(erased)"
         if kind == "person":
             return self._house.people.names().get(ident, "") if asker.owner or ident == asker.principal else ""
-        statement = {"knowledge": "knowledge_of_project", "service": "services_of_project"}.get(kind)
+        statement = NAMED.get(kind)
         rows = self._house.state.rows(statement, project=self._house.project) if statement else []
         return next((str(row["name"]) for row in rows if row["id"] == ident), "")
 

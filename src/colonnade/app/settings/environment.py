@@ -129,9 +129,3 @@ def is_terminal() -> bool:
 def wants_colour() -> bool:
     """Whether output may be coloured (https://no-color.org)."""
     return is_terminal() and "NO_COLOR" not in os.environ
-
-
-def child_environment() -> dict[str, str]:
-    """What a child of ours gets: enough to find Python and to speak UTF-8, no secret."""
-    kept = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "TMPDIR")
-    return {name: os.environ[name] for name in kept if name in os.environ}

@@ -101,10 +101,6 @@ class Rights:
         kept = [row for row in found if row is not None and row.readers in readers and valid(row, at_ms)]
         return sorted(kept, key=lambda row: (row.valid_from_ms, row.document))
 
-    def has_document(self, document: str) -> bool:
-        """Whether anything stands for the document."""
-        return self.documents.known(document) in self._of_document
-
     @property
     def document_count(self) -> int:
         """How many documents have a standing."""
