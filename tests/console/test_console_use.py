@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from colonnade.testing import backend_documents as data
 from tests.console.conftest import OpenPage, ask
@@ -16,11 +16,19 @@ from tests.console.console_house import House, fixed_id
 FOCUSED = "document.activeElement.className || document.activeElement.id || document.activeElement.tagName"
 
 
+def arrive(page: Page, selector: str) -> None:
+    """Wait for a page that was gone to by keyboard, and for its script: keys pressed before that are lost."""
+    page.wait_for_selector(selector)
+    page.wait_for_load_state("load")
+
+
 def test_from_the_key_to_the_marked_source_without_a_mouse(open_page: OpenPage) -> None:
     page = open_page("/login", key="")
+    page.wait_for_function("document.activeElement.tagName === 'INPUT'")
     page.keyboard.type(data.ANNA_KEY)
     page.keyboard.press("Enter")
-    page.wait_for_selector(".home")
+    arrive(page, ".home")
+    page.wait_for_function("document.activeElement.tagName === 'TEXTAREA'")
     page.keyboard.type("What is the limit in London, Paris and Zurich?")
     page.keyboard.press("Enter")
     page.wait_for_selector("article.answer")
@@ -28,13 +36,13 @@ def test_from_the_key_to_the_marked_source_without_a_mouse(open_page: OpenPage) 
     page.keyboard.press("j")
     assert page.evaluate(FOCUSED) == "citation"
     page.keyboard.press("Enter")
-    page.wait_for_selector("mark#span")
+    arrive(page, "mark#span")
     page.keyboard.press("g")
     page.keyboard.press("k")
-    page.wait_for_selector("h1:has-text('Knowledge')")
+    arrive(page, "h1:has-text('Knowledge')")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#files")
+    arrive(page, "#files")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "filter"
     page.keyboard.press("Escape")
@@ -45,7 +53,7 @@ def test_from_the_key_to_the_marked_source_without_a_mouse(open_page: OpenPage) 
     for letter, heading in (("h", "Answers"), ("a", "What would you like to know?")):
         page.keyboard.press("g")
         page.keyboard.press(letter)
-        page.wait_for_selector(f"h1:has-text('{heading}')")
+        arrive(page, f"h1:has-text('{heading}')")
         page.keyboard.press("Escape")
 
 
