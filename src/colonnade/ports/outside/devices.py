@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we ask of the accelerators of this machine: which there are, how busy, and that a share be kept. It decides
+nothing about who gets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from colonnade.core.claims import Claim, Device
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """What one process holds of one device: MiB of its memory, and thousandths of its time (None: not told)."""
+
+    pid: int
+    uuid: str
+    used_mib: int
+    busy_milli: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """A device now: thousandths of the last moment in which it computed (None: not told), MiB of memory in use."""
+
+    uuid: str
+    busy_milli: int | None
+    used_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One sample of everything."""
+
+    devices: Sequence[DeviceUse] = ()
+    processes: Sequence[ProcessUse] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """How a share is kept.
+
+    Attributes:
+        level: which of `core.claims.ISOLATIONS` was reached; never claimed above what is in force.
+        environment: variables that the command must be started with.
+        notes: one sentence for each stronger level that could not be had, and why.
+    """
+
+    level: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+class Devices(Protocol):
+    """The accelerators of one machine. Calls are idempotent by lease and safe after a crash of the caller."""
+
+    def inventory(self) -> Sequence[Device]:
+        """Every device, healthy or not, by place. A device that vanished since stays out."""
+        ...
+
+    def use(self) -> Use:
+        """How busy they are now; empty when nobody can tell."""
+        ...
+
+    def prepare(self, lease: str, claim: Claim, uuids: Sequence[str]) -> Enforcement:
+        """Before the start: keep this share on these devices, as strongly as the machine can.
+
+        Raises `Refused` (code `isolation_unavailable`) when the level is below `claim.isolation_at_least`.
+        """
+        ...
+
+    def admit(self, lease: str, pid: int) -> str:
+        """After the start: bind the process tree under `pid` to the lease's limits; the level that is in force."""
+        ...
+
+    def release(self, lease: str) -> None:
+        """After the tree is gone: take limits and helper processes away."""
+        ...
+
+    def close(self) -> None:
+        """Let the driver go; leases stay as they are."""
+        ...

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we ask of whoever runs commands: start by name, tell what is seen, stop, forget. Work outlives the caller.
+
+An outcome may be unknown until it is confirmed; `ended` means that the whole process tree is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A command to run.
+
+    Attributes:
+        run: its name (`run_...`): starting it again is a no-op.
+        argv: the command and its arguments.
+        folder: where it runs.
+        environment: all of its environment; nothing is inherited.
+        grace_ms: between SIGTERM and SIGKILL when it is stopped and no other grace is said.
+        attached: whether it ends when whoever waits for it (a lock on `runs/RUN/attached`) has gone.
+    """
+
+    run: str
+    argv: Sequence[str]
+    folder: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    grace_ms: int = 10_000
+    attached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a run.
+
+    Attributes:
+        state: starting; running; stopping (a stop was asked for, the tree lives); ended (the tree is gone); unknown
+            (its supervisor was lost and something of the tree may live: it is being ended).
+        pid: the command's own process; 0 before it starts.
+        code: exit status, 0..255; 128 + signal for a signal; None while it is not known (`ended` without one: lost).
+        started_ms, ended_ms: milliseconds since 1970 by the machine's clock; 0 when not known.
+        message: why it could not start, one sentence; "" otherwise.
+    """
+
+    run: str
+    state: Literal["starting", "running", "stopping", "ended", "unknown"]
+    pid: int = 0
+    code: int | None = None
+    started_ms: int = 0
+    ended_ms: int = 0
+    message: str = ""
+
+
+class Executor(Protocol):
+    """Runs commands under supervisors that survive the caller. Thread-safe."""
+
+    def start(self, work: Work) -> None:
+        """Begin, unless a run of this name was begun already. Raises `StateError` when the machine refuses."""
+        ...
+
+    def seen(self) -> Mapping[str, Seen]:
+        """Every run that was begun and not forgotten: also those that an earlier caller began."""
+        ...
+
+    def stop(self, run: str, grace_ms: int) -> None:
+        """SIGTERM to the tree, SIGKILL after the grace. Again with a shorter grace: the shorter one holds."""
+        ...
+
+    def forget(self, run: str) -> None:
+        """Its outcome is recorded elsewhere: drop what is kept of it, but for what it printed. Only once ended."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; runs go on."""
+        ...
