@@ -48,6 +48,15 @@ def _things(declaration: Mapping[str, Any]) -> dict[str, Any]:
     for section in ("knowledge", "services"):
         for name, body in declaration[section].items():
             things[f"{KINDS[section]}/{name}"] = body
+    compute = declaration.get("compute")
+    if compute is not None:
+        things["compute/devices"] = {key: value for key, value in compute.items() if key not in {"queues", "jobs"}}
+        for name, job in compute["jobs"].items():
+            things[f"job/{name}"] = job
+        for department, queue in compute["queues"].items():
+            things[f"queue/{department}"] = {key: value for key, value in queue.items() if key != "queues"}
+            for team, body in queue["queues"].items():
+                things[f"queue/{department}.{team}"] = body
     return things
 
 

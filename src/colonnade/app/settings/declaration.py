@@ -10,24 +10,19 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
+from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQueue
+from colonnade.app.settings.strict import Name, Strict
 from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
 from colonnade.core.errors import DeclarationError
 
-LATER = {"models": "training and serving of models", "compute": "GPUs, leases and queues"}
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$")]
+LATER = {"models": "training and serving of models"}
 PERSON = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._@+-]{0,126})?")
 """What a person may be called, whole."""
 Person = Annotated[str, StringConstraints(pattern=rf"^{PERSON.pattern}$")]
 EVERYBODY = "*"
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors; values are not coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Access(Strict):
@@ -144,6 +139,7 @@ class Declaration(Strict):
     access: Access = Field(default_factory=Access)
     knowledge: dict[Name, Knowledge] = Field(default_factory=dict)
     services: dict[Name, Service] = Field(default_factory=dict)
+    compute: Compute | None = None
     gateway: Gateway = Field(default_factory=Gateway)
     platform: Platform = Field(default_factory=Platform)
 
@@ -244,10 +240,12 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
     model: type[BaseModel] | None = Declaration
     sections: dict[str, type[BaseModel]] = {
         "access": Access, "knowledge": Knowledge, "services": Service, "gateway": Gateway, "platform": Platform,
-        "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith,
+        "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
     }  # fmt: skip
-    for step in path:
+    for place, step in enumerate(path):
         model = sections.get(str(step), model)
+        if step == "queues":
+            model = TeamQueue if "queues" in path[:place] else DepartmentQueue
     return list(model.model_fields) if model else []
 
 

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people write for an amount ("20GiB", 0.5) into the integers that we count in. Exact: no binary fractions."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+
+_MEMORY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B?|)\s*\Z", re.IGNORECASE)
+_UNITS = {"k": 1, "m": 2, "g": 3, "t": 4}
+MIB = 1024 * 1024
+
+
+def mib_of(text: str) -> int:
+    """MiB, rounded up: "20GiB", "512MiB", "1.5 TiB"; "GB" is 10^9 bytes. A number alone is MiB. ValueError otherwise.
+
+    >>> mib_of("20GiB"), mib_of("512"), mib_of("1GB")
+    (20480, 512, 954)
+    """
+    match = _MEMORY.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no amount of memory: write for example 20GiB or 512MiB")
+    number, unit = Decimal(match[1]), match[2].lower()
+    scale = Decimal(1024 if "i" in unit else 1000) ** _UNITS[unit[0]] if unit else Decimal(MIB)
+    return int(-(-(number * scale) // MIB))
+
+
+def milli_of(number: int | float | str) -> int:
+    """Thousandths of a decimal number with at most three places. ValueError otherwise.
+
+    >>> milli_of(0.5), milli_of("2.25"), milli_of(4)
+    (500, 2250, 4000)
+    """
+    try:
+        exact = Decimal(str(number)) * 1000
+    except InvalidOperation as error:
+        raise ValueError(f"{number!r} is no number") from error
+    if not exact.is_finite() or exact != exact.to_integral_value():
+        raise ValueError(f"{number} has more than three places after the point: the smallest step is 0.001")
+    return int(exact)
+
+
+def shown_milli(milli: int) -> str:
+    """Thousandths as people write them.
+
+    >>> shown_milli(500), shown_milli(4000), shown_milli(2250)
+    ('0.5', '4', '2.25')
+    """
+    return format((Decimal(milli) / 1000).normalize(), "f")
+
+
+def shown_mib(mib: int) -> str:
+    """MiB as people write them.
+
+    >>> shown_mib(20480), shown_mib(100)
+    ('20 GiB', '100 MiB')
+    """
+    return f"{mib // 1024} GiB" if mib >= 1024 and mib % 1024 == 0 else f"{mib} MiB"
