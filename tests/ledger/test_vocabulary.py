@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from colonnade.core import entries
+from colonnade.core import entries, lease_entries
+from colonnade.core.claims import Claim
 from colonnade.core.entries import Stamp
 from colonnade.core.ids import PREFIXES, new_id
 from colonnade.core.leaf import Leaf, parse_leaf
@@ -34,6 +35,21 @@ SAMPLES: dict[str, Any] = {
     "chunks": 2,
     "cites": [ident("doc")],
     "content": ident("cnt"),
+    "claim": Claim(2, 500, 1, 1, 1, 1),
+    "command": SECRET.encode(),
+    "device": ident("dev"),
+    "devices": [ident("dev")],
+    "gives_way_to": ident("lse"),
+    "gpu_ms": 1,
+    "guaranteed_milli": 1,
+    "held_ms": 1,
+    "lease": ident("lse"),
+    "limit_milli": 1,
+    "memory_mib": 1,
+    "priority": 100,
+    "queue": ident("que"),
+    "token": 1,
+    "uuid": SECRET,
     "data": SECRET.encode(),
     "decision": ident("dec"),
     "declaration": SECRET.encode(),
@@ -68,11 +84,12 @@ SAMPLES: dict[str, Any] = {
     "tokens_in": 1,
     "tokens_out": 2,
 }
-ENUMERATED = {"action", "change", "outcome", "reason", "status", "step", "verdict", "way"}
+ENUMERATED = {"action", "change", "health", "isolation", "outcome", "reason", "status", "step", "verdict", "way"}
 BUILDERS = {
     name.replace("_", ".", 1): builder
-    for name, builder in inspect.getmembers(entries, inspect.isfunction)
-    if not name.startswith("_") and builder.__module__ == entries.__name__
+    for module in (entries, lease_entries)
+    for name, builder in inspect.getmembers(module, inspect.isfunction)
+    if not name.startswith("_") and builder.__module__ == module.__name__
 }
 
 

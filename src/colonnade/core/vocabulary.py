@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from colonnade.core.claims import ISOLATIONS
 from colonnade.core.leaf import Leaf
 
 ROLES: Mapping[str, str] = {
     "by": "who or what did it: a run, or the person who ordered it",
-    "for": "the person whom it serves",
-    "on": "the knowledge base or service that it works on",
+    "for": "the person, run or lease whom it serves",
+    "on": "the knowledge base, service, lease or device that it works on",
+    "in": "the queue that it counts in",
     "into": "the knowledge base that holds the document",
     "holds": "the content (the text of one or several equal files) that the document has from now on",
     "readers": "the set of readers, from now on",
@@ -26,7 +28,7 @@ ROLES: Mapping[str, str] = {
     "given": "a document shown to the answerer",
     "read": "the content of a given document, as it was then",
     "cites": "a document quoted in the answer; always also given",
-    "follows": "the one before it: of a conversation, of a service's epochs, of runs",
+    "follows": "the one before it: of a conversation, of a service's epochs, of runs, of leases",
     "about": "what is judged",
     "model": "a model, by its digest",
     "policy": "a policy, by its digest",
@@ -63,7 +65,15 @@ class Kind:
 
 _CONTENT = {"content": "the file's bytes", "path": "the declared path"}
 _SIZES = {"chars": "code points of the text", "chunks": "chunks of it"}
-_RUN = ("ingest", "embed", "evaluate", "collect")
+_RUN = ("ingest", "embed", "evaluate", "collect", "command")
+
+_SHARE = {
+    "gpus": "how many devices",
+    "gpu_milli": "thousandths of each",
+    "gpu_mib": "MiB of memory on each",
+    "cpu_milli": "thousandths of a CPU core",
+    "memory_mib": "MiB of main memory",
+}
 
 KINDS: Mapping[str, Kind] = {
     "project.created": Kind("A project begins.", "prj", ("by",), {"name": "the project's name"}),
@@ -166,6 +176,52 @@ KINDS: Mapping[str, Kind] = {
         {"index": "the index manifest that is live from now on"},
         {"generation": "generation of the Name from now on"},
         {"name": ("index", "embedder", "policy")},
+    ),
+    "device.found": Kind(
+        "An accelerator is there.", "dev", (), {"uuid": "the driver's name of it"}, {"memory_mib": "MiB of its memory"}
+    ),
+    "device.changed": Kind(
+        "New work goes to a device no longer, or again.",
+        "dev",
+        status={"health": ("healthy", "cordoned", "failing", "gone")},
+    ),
+    "queue.declared": Kind(
+        "What a queue is promised from now on.",
+        "que",
+        ("by",),
+        {"name": "the queue's name"},
+        {
+            "guaranteed_milli": "thousandths of a device that it always gets back",
+            "limit_milli": "what it never exceeds",
+        },
+    ),
+    "lease.asked": Kind(
+        "Somebody asks for a share of devices.",
+        "lse",
+        ("asked_by", "in", "follows"),
+        n={**_SHARE, "priority": "of the claim; higher goes first"},
+    ),
+    "lease.granted": Kind(
+        "A share is held from now on.",
+        "lse",
+        ("for", "on", "in"),
+        {"command": "canonical JSON of the command and its arguments"},
+        {**_SHARE, "token": "the fence: grows whenever the share changes hands"},
+        {"isolation": ISOLATIONS},
+    ),
+    "lease.releasing": Kind(
+        "A share is being taken back; it is free only once its process tree is gone.",
+        "lse",
+        ("for",),
+        status={
+            "reason": ("reclaim", "preempt", "evacuate", "idle", "cancelled", "left", "exceeded", "unhealthy"),
+        },
+    ),
+    "lease.ended": Kind(
+        "A share is free again: the process tree is gone.",
+        "lse",
+        n={"held_ms": "milliseconds that it was held", "gpu_ms": "milliseconds times devices' thousandths, / 1000"},
+        status={"outcome": ("succeeded", "failed", "cancelled", "lost", "moved", "refused")},
     ),
 }
 
