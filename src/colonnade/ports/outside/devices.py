@@ -14,12 +14,20 @@ from colonnade.core.claims import Claim, Device
 
 @dataclass(frozen=True, slots=True)
 class ProcessUse:
-    """What one process holds of one device: MiB of its memory, and thousandths of its time (None: not told)."""
+    """What one process holds of one device.
+
+    Attributes:
+        pid: the process itself, or the root of a tree that is measured as one.
+        used_mib: of the device's memory.
+        busy_milli: thousandths of its time (None: not told).
+        lease: whose tree the process belongs to; "" for a stranger.
+    """
 
     pid: int
     uuid: str
     used_mib: int
     busy_milli: int | None = None
+    lease: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,21 @@ class Enforcement:
     notes: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Overuse:
+    """A lease that holds more memory of a device than its share, where only watching keeps it from that.
+
+    Attributes:
+        stop: whether it was warned long enough: its work must end now. False: tell its owner.
+    """
+
+    lease: str
+    uuid: str
+    used_mib: int
+    limit_mib: int
+    stop: bool = False
+
+
 class Devices(Protocol):
     """The accelerators of one machine. Calls are idempotent by lease and safe after a crash of the caller."""
 
@@ -65,15 +88,23 @@ class Devices(Protocol):
         """How busy they are now; empty when nobody can tell."""
         ...
 
+    def overuse(self) -> Sequence[Overuse]:
+        """Who exceeds a share that only watching keeps. To be asked every second: a warning first, then `stop`."""
+        ...
+
     def prepare(self, lease: str, claim: Claim, uuids: Sequence[str]) -> Enforcement:
         """Before the start: keep this share on these devices, as strongly as the machine can.
 
-        Raises `Refused` (code `isolation_unavailable`) when the level is below `claim.isolation_at_least`.
+        Raises `Refused` (code `isolation_unavailable`) when the level is below `claim.isolation_at_least`, and
+        `Unavailable` when a device is not there.
         """
         ...
 
     def admit(self, lease: str, pid: int) -> str:
-        """After the start: bind the process tree under `pid` to the lease's limits; the level that is in force."""
+        """After the start: bind the process tree under `pid` to the lease's limits; the level that is in force.
+
+        "none" for a lease that was never prepared. Again after a restart of the caller: changes nothing.
+        """
         ...
 
     def release(self, lease: str) -> None:
