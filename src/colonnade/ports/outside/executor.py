@@ -73,6 +73,13 @@ class Executor(Protocol):
         """Its outcome is recorded elsewhere: drop what is kept of it, but for what it printed. Only once ended."""
         ...
 
+    def changed(self, timeout_s: float) -> bool:
+        """Wait until `seen` may tell something new, at most so long; whether it may. For one thread at a time.
+
+        A hint: the death of a supervisor itself wakes nobody, so look at least every second.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of everything; runs go on."""
         ...

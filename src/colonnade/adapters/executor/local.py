@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs commands on this machine, each under a supervisor of its own that outlives us. Nothing here waits for a run.
+
+    runs/changed        touched whenever the state of any run changes: `changed` waits for it
+    runs/RUN/lock       locked by whoever starts the run, then by its supervisor until that dies
+    runs/RUN/state      the record (record.py): made here, then written by the supervisor only
+    runs/RUN/stop       the grace, in milliseconds, of a stop that was asked for; may be there before the run is
+    runs/RUN/attached   locked by the waiter, if the run ends with it
+    runs/RUN/out, err   what the command printed; they stay, and grow without a bound
+    runs/RUN/outcome    the record of a run that was forgotten: a late waiter reads it, and the name is never used again
+
+A start goes: folder, lock, record (on disk before anything runs), supervisor. The order (with the environment) goes
+to it in memory, never to disk. A caller that dies before the supervisor has written its own name into the record has
+started nothing: the run is not `seen`, and can be started. From then on it runs at most once, ever: a record of
+another boot, or without a living supervisor, is a lost run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import marshal
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from colonnade.adapters.executor.bell import Bell
+from colonnade.adapters.executor.processes import since, tell
+from colonnade.adapters.executor.record import FIELDS, LOST, MARK, RECORD_BYTES, boot, pack, unpack
+from colonnade.core.errors import StateError, StorageFull
+from colonnade.ports.outside.executor import Seen, Work
+
+_PROGRAM = str(Path(__file__).with_name("supervisor.py"))
+_TAKE_S = 0.005
+_NEVER_BEGAN = "its supervisor ended before it began"
+
+
+@dataclass(slots=True)
+class _Child:
+    """A supervisor or sweeper that we started; whoever started it must wait for it, or it stays as a zombie."""
+
+    pid: int
+    sweeps: bool
+    status: int | None = None
+
+
+class LocalExecutor:
+    """Implements `Executor` for one machine: Linux, /proc, Python's own interpreter.
+
+    Args:
+        folder: `$COLONNADE_HOME/runs`; made when it is missing. On a file system of this machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._folder / "changed").touch(0o600)
+        self._boot = boot()
+        self._bell = Bell([self._folder / "changed"])
+        self._lock = threading.RLock()
+        self._children: dict[str, _Child] = {}
+        self._ended: dict[str, Seen] = {}
+        self._over: set[str] = set()
+
+    def start(self, work: Work) -> None:
+        """See `Executor.start`."""
+        place = self._place(work.run)
+        try:
+            place.mkdir(mode=0o700, exist_ok=True)
+            with _locked(place) as lock:
+                if lock >= 0 and not self._begun(place):
+                    self._prepare(place)
+                    self._launch(work.run, lock, _order(work))
+        except OSError as error:
+            kind = StorageFull if error.errno in (28, 122) else StateError
+            raise kind(f"{work.run} cannot be started: {error.strerror}") from error
+
+    def seen(self) -> Mapping[str, Seen]:
+        """See `Executor.seen`."""
+        with self._lock:
+            self._wait_for_children()
+            with os.scandir(self._folder) as listing:
+                names = [entry.name for entry in listing if entry.name not in self._over and entry.is_dir()]
+            found = ((name, self._ended.get(name) or self._look(name)) for name in names)
+            return {name: seen for name, seen in found if seen}
+
+    def stop(self, run: str, grace_ms: int) -> None:
+        """See `Executor.stop`."""
+        place = self._place(run)
+        number = signal.SIGUSR1
+        try:
+            place.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(place / "stop", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(descriptor, b"%016d\n" % max(grace_ms, 0), 0)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            number = signal.SIGTERM  # with the run's own grace: better than to let it go on
+        record = _read(place)
+        if record and record["supervisor"]:
+            tell((int(record["supervisor"]), int(record["since"])), number)
+
+    def forget(self, run: str) -> None:
+        """See `Executor.forget`."""
+        place = self._place(run)
+        with self._lock:
+            if run in self._over or not place.exists():
+                return
+            seen = self._ended.get(run) or self._look(run)
+            if seen is None or seen.state != "ended":
+                raise StateError(f"{run} has not ended: it cannot be forgotten")
+            with suppress(FileNotFoundError):
+                os.rename(place / "state", place / "outcome")
+            for name in ("stop", "attached", "lock"):
+                (place / name).unlink(missing_ok=True)
+            self._over.add(run)
+            self._ended.pop(run, None)
+
+    def changed(self, timeout_s: float) -> bool:
+        """See `Executor.changed`."""
+        return self._bell.wait(timeout_s)
+
+    def close(self) -> None:
+        """See `Executor.close`."""
+        self._bell.close()
+
+    # --- start ---------------------------------------------------------------------------------------------------
+
+    def _place(self, run: str) -> Path:
+        if not run or "/" in run or "\0" in run or run.startswith(".") or run == "changed":
+            raise ValueError(f"{run!r} is not the name of a run")
+        return self._folder / run
+
+    def _begun(self, place: Path) -> bool:
+        """Whether the run was begun once, by anybody: then never again."""
+        record = _read(place)
+        begun = record is not None and (record["supervisor"] != "" or record["boot"] != self._boot)
+        return begun or (record is not None and record["state"] == "ended") or (place / "outcome").exists()
+
+    def _prepare(self, place: Path) -> None:
+        """Take the room for all that will be written about it, and be sure that its name is on disk."""
+        for name in ("out", "err"):
+            os.close(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(place / "stop", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, 64)
+        finally:
+            os.close(descriptor)
+        descriptor = os.open(place / "state", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _write(descriptor, dict.fromkeys(FIELDS, "") | {"state": "starting", "boot": self._boot})
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _sync_folder(place)
+        _sync_folder(self._folder)
+
+    def _launch(self, run: str, lock: int, order: bytes, *mode: str) -> None:
+        """Start a supervisor, which holds the lock from here on, also when we die in the next moment."""
+        place = self._place(run)
+        memory = os.memfd_create("order")
+        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in (memory, lock)]
+        try:
+            os.write(memory, order)
+            os.lseek(memory, 0, os.SEEK_SET)
+            pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, str(place), *mode],
+                {},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, high[0], 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, str(place / "err"), os.O_WRONLY | os.O_APPEND, 0),
+                    (os.POSIX_SPAWN_DUP2, high[1], 3),
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+            )
+        finally:
+            for descriptor in (memory, *high):
+                os.close(descriptor)
+        with self._lock:
+            self._children[run] = _Child(pid, bool(mode))
+
+    # --- look ----------------------------------------------------------------------------------------------------
+
+    def _wait_for_children(self) -> None:
+        for run, child in list(self._children.items()):
+            if child.status is not None and (run in self._ended or run in self._over):
+                del self._children[run]
+            elif child.status is None:
+                try:
+                    pid, status = os.waitpid(child.pid, os.WNOHANG)
+                except ChildProcessError:
+                    pid, status = child.pid, signal.SIGKILL
+                if pid:
+                    child.status = status
+
+    def _look(self, run: str) -> Seen | None:
+        """What is known of a run that has not ended as far as we knew; starts a sweep where a supervisor was lost."""
+        place = self._place(run)
+        record = _read(place)
+        if record is None:
+            if (place / "outcome").exists():
+                self._over.add(run)
+            return None
+        if record["state"] != "ended" and not _alive(record):
+            record = self._without_supervisor(run, place, _read(place) or record)
+        if record is None:
+            return None
+        seen = _seen(run, record)
+        if seen.state == "ended":
+            self._ended[run] = seen
+        elif seen.state in ("starting", "running") and _asked(place):
+            return Seen(run, "stopping", seen.pid, None, seen.started_ms)
+        return seen
+
+    def _without_supervisor(self, run: str, place: Path, record: dict[str, str]) -> dict[str, str] | None:
+        """The record of a run whose supervisor is not there: not yet, not any more, or it just said the end."""
+        if record["state"] == "ended" or _alive(record):
+            return record
+        if record["boot"] != self._boot:
+            return _conclude(place, record, message=LOST)
+        child = self._children.get(run)
+        if child and child.status is None:
+            return record if not child.sweeps else record | {"state": "unknown"}
+        if record["supervisor"] == "":
+            return _conclude(place, record, message=_NEVER_BEGAN) if child else None
+        if child and os.WIFEXITED(child.status or 0):
+            code = "" if child.sweeps else str(os.WEXITSTATUS(child.status or 0))
+            return _conclude(place, record, code=code, message=LOST if child.sweeps else "")
+        with _locked(place, wait=False) as lock:
+            if lock >= 0:
+                self._launch(run, lock, b"", "sweep")
+        return record | {"state": "unknown"}
+
+
+def _alive(record: Mapping[str, str]) -> bool:
+    """Whether the supervisor that wrote the record lives."""
+    return record["supervisor"] != "" and since(int(record["supervisor"])) == int(record["since"])
+
+
+def _seen(run: str, record: Mapping[str, str]) -> Seen:
+    code = int(record["code"]) if record["code"] and record["state"] == "ended" else None
+    times = int(record["started_ms"] or 0), int(record["ended_ms"] or 0)
+    return Seen(run, record["state"], int(record["pid"] or 0), code, *times, record["message"])  # type: ignore[arg-type]
+
+
+def _conclude(place: Path, record: dict[str, str], *, code: str = "", message: str = "") -> dict[str, str]:
+    """Write the end that the supervisor could not. When the disk refuses, it is concluded again next time."""
+    now = str(time.time_ns() // 1_000_000)
+    record = record | {"state": "ended", "code": code, "ended_ms": now, "message": message}
+    with suppress(OSError):
+        descriptor = os.open(place / "state", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            _write(descriptor, record)
+        finally:
+            os.close(descriptor)
+    return record
+
+
+def _order(work: Work) -> bytes:
+    return marshal.dumps(
+        {
+            "argv": [str(word) for word in work.argv],
+            "folder": os.path.abspath(work.folder),
+            "environment": {str(name): str(value) for name, value in work.environment.items()} | {MARK: work.run},
+            "grace_ms": work.grace_ms,
+            "attached": work.attached,
+        }
+    )
+
+
+def _read(place: Path) -> dict[str, str] | None:
+    """The record of a run; None when there is none, or none that is whole."""
+    for _ in range(3):
+        try:
+            block = (place / "state").read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        record = unpack(block[:RECORD_BYTES])
+        if record is not None:
+            return record
+    return None
+
+
+def _write(descriptor: int, record: dict[str, str]) -> None:
+    if os.pwrite(descriptor, pack(record), 0) != RECORD_BYTES:
+        raise OSError(28, os.strerror(28))
+
+
+def _asked(place: Path) -> bool:
+    """Whether a stop was asked for."""
+    try:
+        return (place / "stop").read_bytes().strip(b"\0 \n").isdigit()
+    except OSError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(place: Path, *, wait: bool = True) -> Iterator[int]:
+    """The run's lock, or -1: a supervisor has it, or another starter and we may not wait until that has begun."""
+    descriptor = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not _take(descriptor):
+            record = _read(place)
+            if not wait or (record and record["supervisor"]):
+                yield -1
+                return
+            time.sleep(_TAKE_S)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a lost supervisor left behind: found by its mark or its output, and killed. Nothing here starts anything.
+
+A supervisor that is killed takes the command with it (PR_SET_PDEATHSIG); what the command had started stays. It carries
+COLONNADE_RUN in its environment, or still writes to the run's `out` or `err`, or descends from what does. Who cleared
+the one and closed the other is not found.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .processes import Process, beneath, kill_all, processes
+from .record import LOST, MARK, RECORD_BYTES, ring, unpack, write_record
+
+
+def left_behind(run: str, folder: str) -> list[Process]:
+    """What belongs to the run by its mark or its output, and what descends from that; never ourselves or above us."""
+    every = processes()
+    above = {os.getpid()}
+    pid = os.getpid()
+    while pid in every and every[pid][1] not in above:
+        pid = every[pid][1]
+        above.add(pid)
+    living = {pid: start for pid, (state, _, start) in every.items() if state not in b"ZX" and pid not in above}
+    marked = {pid for pid in living if _marked(pid, run) or _writes(pid, folder)}
+    return [(pid, living[pid]) for pid in marked] + [
+        (pid, start) for pid, start in beneath(marked) if living.get(pid) == start and pid not in marked
+    ]
+
+
+def _marked(pid: int, run: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return os.fsencode(f"{MARK}={run}") in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _writes(pid: int, folder: str) -> bool:
+    """Whether its standard output or error is the run's: also known when it cleared or overwrote its environment."""
+    for number in (1, 2):
+        try:
+            if os.readlink(f"/proc/{pid}/fd/{number}") in (f"{folder}/out", f"{folder}/err"):
+                return True
+        except OSError:
+            return False
+    return False
+
+
+def sweep() -> None:
+    """Kill what was left behind until nothing is, then record the loss."""
+    folder = os.getcwd()
+    pause_s = 0.01
+    while kill_all(lambda: left_behind(os.path.basename(folder), folder)):
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 0.5)
+    descriptor = os.open("state", os.O_RDWR)
+    record = unpack(os.pread(descriptor, RECORD_BYTES, 0))
+    if record and record["state"] != "ended":
+        record |= {"state": "ended", "code": "", "ended_ms": str(time.time_ns() // 1_000_000), "message": LOST}
+        write_record(descriptor, record)
+    ring()
