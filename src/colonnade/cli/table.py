@@ -28,6 +28,7 @@ COMMANDS = (
     Command("search", "search", "Passages that you may read, best first", "Use"),
     Command("keys", "keys", "API keys: create, list, revoke", "Use"),
     Command("evaluate", "evaluate", "Measure retrieval and answers on a question set", "Use"),
+    Command("simulate", "simulate", "What if: place a trace on nodes, compare policies, with a picture", "Fabric"),
     Command("why", "why", "Everything that led to an answer, a document, a decision", "Prove"),
     Command("impact", "impact", "Everything that a document, a run, a person touched", "Prove"),
     Command("verify", "verify", "Is the ledger intact? Checks everything, offline", "Prove"),

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lay panels out on a sheet and draw them: a title that says the finding, axes, lines named at their ends, bars with
+their numbers on top. It draws what the panels say, and decides nothing about the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from colonnade.app.pictures.canvas import GRID, INK, PAPER, SOFT, Canvas, faint
+from colonnade.app.pictures.panels import PALETTE, Bars, Lines, Panel, Scale, Series, apart, scale
+
+WIDTH, HEIGHT = 800, 500
+MARGIN, HEAD, GAP = 28.0, 76.0, 34.0
+SMALL, BODY, TITLE = 10.0, 12.0, 19.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The area inside the axes, in points."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def x(self, part: float) -> float:
+        return self.left + part * (self.right - self.left)
+
+    def y(self, part: float) -> float:
+        return self.bottom - part * (self.bottom - self.top)
+
+
+def chart(
+    title: str, panels: Sequence[Sequence[Panel]], *, subtitle: str = "", width: int = WIDTH, height: int = HEIGHT
+) -> bytes:
+    """A PNG of twice as many pixels as `width` and `height` in points say.
+
+    Args:
+        title: the finding, in one sentence.
+        panels: rows of panels.
+        subtitle: on what it rests.
+        width, height: in points.
+    """
+    canvas = Canvas(width, height)
+    canvas.text((MARGIN, 38), title, _fitting(canvas, title, width - 2 * MARGIN), INK, bold=True)
+    canvas.text((MARGIN, 58), subtitle, BODY, SOFT)
+    colours = _colours(panels)
+    tall = (height - HEAD - GAP / 2 - GAP * (len(panels) - 1)) / max(1, len(panels))
+    for row, across in enumerate(panels):
+        top = HEAD + row * (tall + GAP)
+        wide = (width - 2 * MARGIN - GAP * (len(across) - 1)) / len(across)
+        for column, panel in enumerate(across):
+            left = MARGIN + column * (wide + GAP)
+            frame = _Frame(left, top, left + wide, top + tall)
+            (_lines if isinstance(panel, Lines) else _bars)(canvas, frame, panel, colours)  # type: ignore[operator]
+    return canvas.png()
+
+
+def _fitting(canvas: Canvas, title: str, wide: float) -> float:
+    """The title's size: smaller where it would not fit."""
+    needed = canvas.width_of(title, TITLE, bold=True)
+    return min(TITLE, TITLE * wide / needed) if needed else TITLE
+
+
+def _colours(panels: Sequence[Sequence[Panel]]) -> dict[str, str]:
+    """One colour for each name, the same in all panels; what is strong comes first."""
+    named: dict[str, bool] = {}
+    for panel in (panel for row in panels for panel in row):
+        for series in panel.series:
+            named[series.name] = named.get(series.name, False) or series.strong
+    order = sorted(named, key=lambda name: not named[name])
+    return {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(order)}
+
+
+def _title(canvas: Canvas, frame: _Frame, panel: Panel) -> None:
+    canvas.text((frame.left, frame.top + 12), panel.title, BODY + 1, INK, bold=True)
+    if panel.note:
+        canvas.text((frame.left, frame.top + 28), panel.note, SMALL, SOFT)
+
+
+def _inner(canvas: Canvas, frame: _Frame, panel: Panel, said: Sequence[str], right: float) -> _Frame:
+    """The area that is left for the data, with room for numbers at the left and names at the right."""
+    room = max((canvas.width_of(words, SMALL) for words in said), default=0.0) + 8
+    top = frame.top + (44 if panel.note else 28) + (14 if panel.y.label else 0)
+    return _Frame(frame.left + room, top, frame.right - right, frame.bottom - 34)
+
+
+def _grid(canvas: Canvas, frame: _Frame, inner: _Frame, panel: Panel, along: Scale, ticks: Sequence[float]) -> None:
+    for tick in ticks:
+        y = inner.y(along(tick))
+        canvas.line([(inner.left, y), (inner.right, y)], GRID)
+        canvas.text((inner.left - 8, y), panel.y.say(tick), SMALL, SOFT, anchor="rm")
+    canvas.text((frame.left, inner.top - 12), panel.y.label, SMALL, SOFT)
+
+
+def _lines(canvas: Canvas, frame: _Frame, panel: Lines, colours: dict[str, str]) -> None:
+    shown = [_within(series, panel.x.low, panel.x.high) for series in panel.series]
+    along, ticks = scale(panel.y, [y for series in shown for y in series.y])
+    across, steps = scale(panel.x, [x for series in shown for x in series.x])
+    names = [f"{series.name} {panel.y.say(series.y[-1])}" for series in shown]
+    room = max((canvas.width_of(name, BODY, bold=True) for name in names), default=0.0) + 12
+    inner = _inner(canvas, frame, panel, [panel.y.say(tick) for tick in ticks], room)
+    _title(canvas, frame, panel)
+    _grid(canvas, frame, inner, panel, along, ticks)
+    canvas.line([(inner.left, inner.bottom), (inner.right, inner.bottom)], SOFT)
+    for step in steps:
+        x = inner.x(across(step))
+        canvas.line([(x, inner.bottom), (x, inner.bottom + 4)], SOFT)
+        canvas.text((x, inner.bottom + 8), panel.x.say(step), SMALL, SOFT, anchor="mt")
+    canvas.text(((inner.left + inner.right) / 2, inner.bottom + 22), panel.x.label, SMALL, SOFT, anchor="mt")
+    for series in sorted(shown, key=lambda series: series.strong):
+        way = [(inner.x(across(x)), inner.y(along(y))) for x, y in zip(series.x, series.y, strict=True)]
+        if series.strong:
+            canvas.line(way, PAPER, 5.0)
+        canvas.line(way, colours[series.name], 2.6 if series.strong else 1.6)
+        canvas.dot(way[-1], colours[series.name], 3.6 if series.strong else 2.8)
+    places = apart([inner.y(along(series.y[-1])) for series in shown], 15.0, inner.top, inner.bottom)
+    for series, name, y in zip(shown, names, places, strict=True):
+        canvas.text((inner.right + 9, y), name, BODY, colours[series.name], anchor="lm", bold=series.strong)
+
+
+def _within(series: Series, low: float | None, high: float | None) -> Series:
+    """The part of a line between two numbers."""
+    kept = [
+        (x, y)
+        for x, y in zip(series.x, series.y, strict=True)
+        if (low is None or x >= low - 1e-9) and (high is None or x <= high + 1e-9)
+    ] or [(series.x[-1], series.y[-1])]
+    x, y = zip(*kept, strict=True)
+    return Series(series.name, y, x, series.strong)
+
+
+def _bars(canvas: Canvas, frame: _Frame, panel: Bars, colours: dict[str, str]) -> None:
+    values = [y for series in panel.series for y in series.y]
+    along, ticks = scale(panel.y, values if panel.y.log else [0.0, *values])
+    inner = _inner(canvas, frame, panel, [panel.y.say(tick) for tick in ticks], 0.0)
+    _title(canvas, frame, panel)
+    _grid(canvas, frame, inner, panel, along, ticks)
+    room = (inner.right - inner.left) / max(1, len(panel.groups))
+    wide = min(46.0, room * 0.84 / max(1, len(panel.series)))
+    named = canvas.width_of(max((s.name for s in panel.series), key=len, default=""), SMALL) < wide + 6
+    for place, group in enumerate(panel.groups):
+        middle = inner.left + (place + 0.5) * room
+        start = middle - wide * len(panel.series) / 2
+        for number, series in enumerate(panel.series):
+            left, top = start + number * wide, inner.y(along(series.y[place]))
+            colour = colours[series.name] if series.strong else faint(colours[series.name], 0.62)
+            canvas.box(left + 1.5, top, left + wide - 1.5, inner.bottom, colour, round_top=2.0)
+            words = panel.y.say(series.y[place])
+            canvas.text((left + wide / 2, top - 4), words, SMALL, INK, anchor="ms", bold=series.strong)
+            if named:
+                canvas.text((left + wide / 2, inner.bottom + 6), series.name, SMALL, colours[series.name], anchor="mt")
+        canvas.text((middle, inner.bottom + (22 if named else 8)), group, BODY, INK, anchor="mt")
+    canvas.line([(inner.left, inner.bottom), (inner.right, inner.bottom)], SOFT)
