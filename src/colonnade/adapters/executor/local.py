@@ -9,7 +9,8 @@
     runs/RUN/out, err   what the command printed; they stay, and grow without a bound
     runs/RUN/outcome    the record of a run that was forgotten: a late waiter reads it, and the name is never used again
 
-A start goes: folder, lock, record (on disk before anything runs), supervisor. The order (with the environment) goes
+A start goes: folder, lock, record, supervisor (which runs nothing before the record
+is on disk). The order (with the environment) goes
 to it in memory, never to disk. A caller that dies before the supervisor has written its own name into the record has
 started nothing: the run is not `seen`, and can be started. From then on it runs at most once, ever: a record of
 another boot, or without a living supervisor, is a lost run.
@@ -30,8 +31,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colonnade.adapters.executor.bell import Bell
-from colonnade.adapters.executor.processes import since, tell
-from colonnade.adapters.executor.record import FIELDS, LOST, MARK, RECORD_BYTES, boot, pack, unpack
+from colonnade.adapters.executor.folder import alive, asked, read, told
+from colonnade.adapters.executor.processes import tell
+from colonnade.adapters.executor.record import FIELDS, LOST, MARK, RECORD_BYTES, boot, pack
 from colonnade.core.errors import StateError, StorageFull
 from colonnade.ports.outside.executor import Seen, Work
 
@@ -102,7 +104,7 @@ class LocalExecutor:
                 os.close(descriptor)
         except OSError:
             number = signal.SIGTERM  # with the run's own grace: better than to let it go on
-        record = _read(place)
+        record = read(place)
         if record and record["supervisor"]:
             tell((int(record["supervisor"]), int(record["since"])), number)
 
@@ -139,12 +141,12 @@ class LocalExecutor:
 
     def _begun(self, place: Path) -> bool:
         """Whether the run was begun once, by anybody: then never again."""
-        record = _read(place)
+        record = read(place)
         begun = record is not None and (record["supervisor"] != "" or record["boot"] != self._boot)
         return begun or (record is not None and record["state"] == "ended") or (place / "outcome").exists()
 
     def _prepare(self, place: Path) -> None:
-        """Take the room for all that will be written about it, and be sure that its name is on disk."""
+        """Take the room for all that will be written about it, before anything runs."""
         for name in ("out", "err"):
             os.close(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         descriptor = os.open(place / "stop", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -155,11 +157,8 @@ class LocalExecutor:
         descriptor = os.open(place / "state", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _write(descriptor, dict.fromkeys(FIELDS, "") | {"state": "starting", "boot": self._boot})
-            os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        _sync_folder(place)
-        _sync_folder(self._folder)
 
     def _launch(self, run: str, lock: int, order: bytes, *mode: str) -> None:
         """Start a supervisor, which holds the lock from here on, also when we die in the next moment."""
@@ -206,25 +205,25 @@ class LocalExecutor:
     def _look(self, run: str) -> Seen | None:
         """What is known of a run that has not ended as far as we knew; starts a sweep where a supervisor was lost."""
         place = self._place(run)
-        record = _read(place)
+        record = read(place)
         if record is None:
             if (place / "outcome").exists():
                 self._over.add(run)
             return None
-        if record["state"] != "ended" and not _alive(record):
-            record = self._without_supervisor(run, place, _read(place) or record)
+        if record["state"] != "ended" and not alive(record):
+            record = self._without_supervisor(run, place, read(place) or record)
         if record is None:
             return None
-        seen = _seen(run, record)
+        seen = told(run, record)
         if seen.state == "ended":
             self._ended[run] = seen
-        elif seen.state in ("starting", "running") and _asked(place):
+        elif seen.state in ("starting", "running") and asked(place):
             return Seen(run, "stopping", seen.pid, None, seen.started_ms)
         return seen
 
     def _without_supervisor(self, run: str, place: Path, record: dict[str, str]) -> dict[str, str] | None:
         """The record of a run whose supervisor is not there: not yet, not any more, or it just said the end."""
-        if record["state"] == "ended" or _alive(record):
+        if record["state"] == "ended" or alive(record):
             return record
         if record["boot"] != self._boot:
             return _conclude(place, record, message=LOST)
@@ -240,17 +239,6 @@ class LocalExecutor:
             if lock >= 0:
                 self._launch(run, lock, b"", "sweep")
         return record | {"state": "unknown"}
-
-
-def _alive(record: Mapping[str, str]) -> bool:
-    """Whether the supervisor that wrote the record lives."""
-    return record["supervisor"] != "" and since(int(record["supervisor"])) == int(record["since"])
-
-
-def _seen(run: str, record: Mapping[str, str]) -> Seen:
-    code = int(record["code"]) if record["code"] and record["state"] == "ended" else None
-    times = int(record["started_ms"] or 0), int(record["ended_ms"] or 0)
-    return Seen(run, record["state"], int(record["pid"] or 0), code, *times, record["message"])  # type: ignore[arg-type]
 
 
 def _conclude(place: Path, record: dict[str, str], *, code: str = "", message: str = "") -> dict[str, str]:
@@ -278,38 +266,9 @@ def _order(work: Work) -> bytes:
     )
 
 
-def _read(place: Path) -> dict[str, str] | None:
-    """The record of a run; None when there is none, or none that is whole."""
-    for _ in range(3):
-        try:
-            block = (place / "state").read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        record = unpack(block[:RECORD_BYTES])
-        if record is not None:
-            return record
-    return None
-
-
 def _write(descriptor: int, record: dict[str, str]) -> None:
     if os.pwrite(descriptor, pack(record), 0) != RECORD_BYTES:
         raise OSError(28, os.strerror(28))
-
-
-def _asked(place: Path) -> bool:
-    """Whether a stop was asked for."""
-    try:
-        return (place / "stop").read_bytes().strip(b"\0 \n").isdigit()
-    except OSError:
-        return False
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -318,7 +277,7 @@ def _locked(place: Path, *, wait: bool = True) -> Iterator[int]:
     descriptor = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         while not _take(descriptor):
-            record = _read(place)
+            record = read(place)
             if not wait or (record and record["supervisor"]):
                 yield -1
                 return

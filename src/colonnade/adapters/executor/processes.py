@@ -6,6 +6,7 @@ Supervisors import this: only small modules of the standard library, and nothing
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
@@ -59,33 +60,37 @@ def beneath(roots: set[int]) -> list[Process]:
 
 
 def tell(process: Process, number: int) -> bool:
-    """Send a signal to exactly this process; whether it was there."""
+    """Send a signal to exactly this process; whether it was there. Kernels before 5.3 have no handle to be exact by."""
+    handle = -1
     try:
         handle = os.pidfd_open(process[0])
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EMFILE, errno.ENFILE):
+            return False
     try:
         found = _stat(process[0])
         if not found or found[2] != process[1]:
             return False
-        signal.pidfd_send_signal(handle, number)
+        if handle >= 0:
+            signal.pidfd_send_signal(handle, number)
+        else:
+            os.kill(process[0], number)
     except OSError:
         return False
     finally:
-        os.close(handle)
+        if handle >= 0:
+            os.close(handle)
     return True
 
 
 def kill_all(look: Callable[[], Iterable[Process]]) -> int:
     """Kill all that `look` finds: first stop it, until nothing new is found, so that nothing forks away. How many."""
     stopped: set[Process] = set()
-    while True:
-        new = [process for process in look() if process not in stopped]
-        for process in new:
-            tell(process, signal.SIGSTOP)
-        stopped.update(new)
-        if not new:
-            break
+    reached = True
+    while reached:
+        found = [process for process in look() if process not in stopped]
+        reached = sum(tell(process, signal.SIGSTOP) for process in found) > 0
+        stopped.update(found)
     for process in stopped:
         tell(process, signal.SIGKILL)
     return len(stopped)

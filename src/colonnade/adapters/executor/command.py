@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One command and all that descends from it, from its start to the end of the last of them. Run by supervisor.py.
+
+A stop, a waiter that is gone, and the command's own end lead to the same: SIGTERM to whatever is left, SIGKILL after
+the grace, and no end before nothing is left. Nothing here knows why a command runs, or what it may use.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import time
+
+from .processes import Process, beneath, kill_all, since, tell
+from .record import FIELDS, boot, ring, write_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    class Order(TypedDict):
+        """What is to be run, as it comes through descriptor 0."""
+
+        argv: list[str]
+        folder: str
+        environment: dict[str, str]
+        grace_ms: int
+        attached: bool
+
+
+POLL_S = 5.0
+"""How often a stop is looked for without having been woken; signals come at once."""
+WAITER_S = 1.0
+"""How often an attached run looks whether its waiter lives."""
+
+_PDEATHSIG, _CHILD_SUBREAPER = 1, 36
+_WAKERS = {signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+class Supervisor:
+    """One command and all that descends from it. The current folder is the run's."""
+
+    def __init__(self, work: Order) -> None:
+        self.work = work
+        self.grace_s = work["grace_ms"] / 1000
+        self.descriptor = os.open("state", os.O_RDWR)
+        self.record = dict.fromkeys(FIELDS, "") | {"state": "starting", "boot": boot(), "pid": "0"}
+        self.record |= {"supervisor": str(os.getpid()), "since": str(since(os.getpid()))}
+        self.waiter = os.open("attached", os.O_RDWR | os.O_CREAT, 0o600) if work["attached"] else -1
+        self.command = 0
+        self.code: int | None = None
+        self.trouble = -1
+        self.kill_at: float | None = None
+        self.told: set[Process] = set()
+        self.pause_s = 0.01
+
+    def run(self) -> int:
+        """From here to the end of the tree. Returns the command's code."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WAKERS)
+        _prctl(_CHILD_SUBREAPER, 1)
+        self._write(state="starting")
+        why = self._unwanted()
+        if why:
+            return self._end(128 + signal.SIGTERM, why)
+        self._settle()
+        self._begin()
+        while self._reap():
+            self._press()
+            self._wait()
+        return self._end(self.code, self._said())
+
+    def _settle(self) -> None:
+        """The record is on disk before anything runs: after a loss of power the run counts as begun, and as lost."""
+        os.fsync(self.descriptor)
+        for folder in (".", ".."):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+
+    def _begin(self) -> None:
+        """Fork; the child becomes the command, or says why it cannot in a pipe that exec closes."""
+        self.trouble, say = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        parent = os.getpid()
+        self.command = os.fork()
+        if not self.command:
+            _become(self.work, parent, say)
+        os.close(say)
+        self.work["environment"] = {}
+        self._write(state="running", pid=str(self.command), started_ms=str(time.time_ns() // 1_000_000))
+
+    def _reap(self) -> bool:
+        """Wait for whatever has ended; whether any of the tree is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if not pid:
+                return True
+            if pid == self.command:
+                code = os.waitstatus_to_exitcode(status)
+                self.code = code if code >= 0 else 128 - code
+
+    def _press(self) -> None:
+        """Whatever has to be done now so that the tree ends: nothing, SIGTERM, or SIGKILL after the grace."""
+        asked = _asked()
+        if asked is None and (self.code is not None or self._waiter_gone()):
+            asked = self.grace_s
+        now = time.monotonic()
+        if asked is not None:
+            first = self.kill_at is None
+            self.kill_at = min(now + asked, self.kill_at if self.kill_at is not None else now + asked)
+            if first or (self.code is not None and self.record["code"] == ""):
+                self._term()
+        if self.kill_at is not None and now >= self.kill_at:
+            kill_all(lambda: beneath({os.getpid()}))
+            self.pause_s = min(self.pause_s * 2, 0.5)
+
+    def _term(self) -> None:
+        """SIGTERM to whatever has not had it; what is stopped is woken, to hear it."""
+        self._write(state="stopping", code="" if self.code is None else str(self.code))
+        for process in beneath({os.getpid()}):
+            if process not in self.told:
+                tell(process, signal.SIGTERM)
+                tell(process, signal.SIGCONT)
+                self.told.add(process)
+
+    def _wait(self) -> None:
+        """Sleep until something ends, somebody signals, or it is time to look."""
+        if self.kill_at is not None:
+            left = self.kill_at - time.monotonic()
+            wait = left if left > 0 else self.pause_s
+        else:
+            wait = POLL_S if self.waiter < 0 else WAITER_S
+        found = signal.sigtimedwait(_WAKERS, wait)
+        if found and found.si_signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) and self.kill_at is None:
+            self.kill_at = time.monotonic() + self.grace_s
+            self._term()
+
+    def _unwanted(self) -> str:
+        """Why the command must not start any more; "" when it may."""
+        if _asked() is not None:
+            return "it was stopped before it started"
+        return "whoever waited for it had gone before it started" if self._waiter_gone() else ""
+
+    def _waiter_gone(self) -> bool:
+        """Whether the lock that a waiter holds for as long as it lives can be taken."""
+        if self.waiter < 0:
+            return False
+        try:
+            fcntl.flock(self.waiter, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _said(self) -> str:
+        """Why the command could not start, if it could not."""
+        try:
+            return os.read(self.trouble, 4096).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def _end(self, code: int | None, message: str) -> int:
+        ended = str(time.time_ns() // 1_000_000)
+        self._write(state="ended", code="" if code is None else str(code), ended_ms=ended, message=message)
+        return code or 0
+
+    def _write(self, **fields: str) -> None:
+        self.record |= fields
+        write_record(self.descriptor, self.record)
+        ring()
+
+
+def _asked() -> float | None:
+    """The grace of the stop that was asked for, in seconds; None when none was."""
+    try:
+        with open("stop", "rb") as file:
+            words = file.read(64).strip(b"\0 \n")
+    except OSError:
+        return None
+    return int(words) / 1000 if words.isdigit() else None
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _become(work: Order, parent: int, say: int) -> None:
+    """In the child: be the command. Never returns."""
+    argv, environment = work["argv"], work["environment"]
+    what = str(argv[0])
+    try:
+        os.setsid()
+        _prctl(_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        for target, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), target)
+        os.umask(0o022)
+        what = str(work["folder"])
+        os.chdir(what)
+        what = str(argv[0])
+        os.execvpe(argv[0], argv, environment)  # noqa: S606  no shell is wanted
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError) and what == argv[0]
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        os.write(say, f"{what}: {reason}".encode("utf-8", "replace")[:600])
+        os._exit(127 if missing else 126)
+    finally:
+        os._exit(126)
