@@ -58,7 +58,8 @@ class Bell:
         return True
 
     def _look(self) -> list[tuple[int, int]]:
-        stats = [os.stat(path) for path in self._paths if path.exists()]
+        inner = [file for path in self._paths if path.is_dir() for file in sorted(path.iterdir())]
+        stats = [os.stat(path) for path in (*self._paths, *inner) if path.exists()]
         return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
 
 

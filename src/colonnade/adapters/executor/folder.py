@@ -25,9 +25,18 @@ def told(run: str, record: Mapping[str, str]) -> Seen:
 
 def read(place: Path) -> dict[str, str] | None:
     """The record of a run; None when there is none, or none that is whole."""
+    return _record(place / "state")
+
+
+def outcome(place: Path) -> dict[str, str] | None:
+    """The record of a run that was forgotten; None when it was not."""
+    return _record(place / "outcome")
+
+
+def _record(path: Path) -> dict[str, str] | None:
     for _ in range(3):
         try:
-            block = (place / "state").read_bytes()
+            block = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         record = unpack(block[:RECORD_BYTES])

@@ -97,11 +97,7 @@ class LocalExecutor:
         number = signal.SIGUSR1
         try:
             place.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(place / "stop", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.pwrite(descriptor, b"%016d\n" % max(grace_ms, 0), 0)
-            finally:
-                os.close(descriptor)
+            _ask(place / "stop", max(grace_ms, 0))
         except OSError:
             number = signal.SIGTERM  # with the run's own grace: better than to let it go on
         record = read(place)
@@ -115,7 +111,9 @@ class LocalExecutor:
             if run in self._over or not place.exists():
                 return
             seen = self._ended.get(run) or self._look(run)
-            if seen is None or seen.state != "ended":
+            if seen is None:
+                return
+            if seen.state != "ended":
                 raise StateError(f"{run} has not ended: it cannot be forgotten")
             with suppress(FileNotFoundError):
                 os.rename(place / "state", place / "outcome")
@@ -252,6 +250,17 @@ def _conclude(place: Path, record: dict[str, str], *, code: str = "", message: s
         finally:
             os.close(descriptor)
     return record
+
+
+def _ask(path: Path, grace_ms: int) -> None:
+    """Write the grace of a stop, unless a shorter one stands there, which the supervisor may not have read yet."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        before = os.pread(descriptor, 64, 0).strip(b"\0 \n")
+        os.pwrite(descriptor, b"%016d\n" % min([grace_ms, *([int(before)] if before.isdigit() else [])]), 0)
+    finally:
+        os.close(descriptor)
 
 
 def _order(work: Work) -> bytes:
