@@ -34,6 +34,7 @@ from colonnade.gateway.backend import (
     Version,
     Walk,
 )
+from colonnade.gateway.compute import ComputeBackend
 from colonnade.knowledge.asking import Mode
 from colonnade.ports.outside.state import Transaction
 
@@ -70,6 +71,12 @@ class HouseBackend:
         with self._refreshing:
             self._version += 1
             self._snapshot = take_snapshot(self._house, self._version, self._port)
+
+    @property
+    def compute(self) -> ComputeBackend | None:
+        """See `gateway.compute`."""
+        declared = self._house.declaration is not None and self._house.declaration.compute is not None
+        return self._house.computing if declared else None
 
     # the hot path
     def snapshot(self) -> Snapshot:

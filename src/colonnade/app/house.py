@@ -12,12 +12,13 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colonnade.app import wiring
 from colonnade.app.active import ACTIVE, read_active
 from colonnade.app.builtin import builtin_folder
 from colonnade.app.plan import Change, changes
+from colonnade.app.settings.compute import Compute
 from colonnade.app.settings.declaration import Declaration, Source
 from colonnade.app.settings.environment import Places
 from colonnade.core import entries
@@ -34,6 +35,9 @@ from colonnade.knowledge.sources import FolderSource
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.state import Transaction
 from colonnade.ports.rowlease import RowLease
+
+if TYPE_CHECKING:
+    from colonnade.app.computing import Computing
 
 SYSTEM = "colonnade"
 
@@ -56,6 +60,7 @@ class House:
         self.project = ""
         self.loops: dict[str, IngestLoop] = {}
         self.asking: dict[str, Asking] = {}
+        self.computing: Computing | None = None
         self._applying = threading.Lock()
 
     def open_project(self, name: str) -> None:
@@ -98,6 +103,8 @@ class House:
                 self._write(declaration, wanted, len(difference))
             self.declaration = declaration
             self._open_rooms(declaration)
+            if declaration.compute is not None:
+                self._open_compute(declaration.compute)
             self.on_change()
             return difference
 
@@ -119,7 +126,9 @@ class House:
         return "colonnade/" + str(self.state.rows("meta_get", key="log_id")[0]["value"])
 
     def close(self) -> None:
-        """Save what is derived, end children, close the store."""
+        """Save what is derived, end children, close the store. Commands under leases go on."""
+        if self.computing is not None:
+            self.computing.close()
         for asking in self.asking.values():
             asking.close()
         for loop in self.loops.values():
@@ -242,6 +251,21 @@ class House:
             loop.look()
             if changed:
                 loop.doubt()
+
+    def _open_compute(self, declared: Compute) -> None:
+        if self.computing is None:
+            from colonnade.app.computing import Computing
+
+            self.computing = Computing(
+                self.places,
+                self.state,
+                self.keys,
+                self.journal,
+                actor=self.system,
+                holder=self.holder,
+                declared=declared,
+            )
+        self.computing.apply(declared, self.owner)
 
     def _loop(self, name: str, knowledge: str, sources: list[FolderSource], specification: str) -> IngestLoop:
         tools = Tools(self.state, self.keys, self.embedders.get, wiring.open_vectors, self.places.index)

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from colonnade.app import wiring
 from colonnade.app.alarms import Alarms
@@ -23,6 +24,9 @@ from colonnade.ports.outside.hints import Hints
 from colonnade.ports.outside.state import Transaction
 from colonnade.ports.rowlease import RowLease
 
+if TYPE_CHECKING:
+    from colonnade.app.computing import Computing
+
 LOOK_EVERY_S = 1.0
 COST_SHARE = 0.05
 """A look at the files may take this share of one core: large sources are looked at less often."""
@@ -31,6 +35,8 @@ HINTED_SHARE = 0.004
 """The same where the operating system tells of every change."""
 WATCH_EVERY_S = 30.0
 """Folders that could not be watched are tried again."""
+CYCLE_S = 1.0
+"""A cycle of the fabric while something is held, pending or watched; without, as seldom as folders are looked at."""
 SEQUENCE_EVERY_S = 0.25
 BACK_OFF_S = (1, 2, 5, 15)
 _log = logging.getLogger("colonnade.runtime")
@@ -55,12 +61,17 @@ class Runtime:
             for name, loop in self.house.loops.items():
                 self._thread(f"ingest/{name}", functools.partial(self._ingest, name, loop))
             self._thread("sequencer", self._sequence)
+            if (computing := self.house.computing) is not None:
+                self._thread("fabric", functools.partial(self._fabric, computing))
+                self._thread("executor", functools.partial(self._listen, computing))
 
     def stop(self) -> None:
         """Let every loop end after its current transaction, then index and sign what was written last."""
         self.house.stop.set()
         for loop in self.house.loops.values():
             loop.look()
+        if self.house.computing is not None:
+            self.house.computing.loop.look()
         for thread in self._threads.values():
             thread.join()
         self.writer.close()
@@ -98,6 +109,26 @@ class Runtime:
                 loop.wait(watching.pause(time.thread_time() - began))
         if hints is not None:
             hints.close()
+
+    def _fabric(self, computing: Computing) -> None:
+        failures = 0
+        while not self.house.stop.is_set():
+            busy = False
+            try:
+                busy = computing.loop.step()
+                failures = 0
+                self.alarms.clear("fabric")
+            except Exception as error:
+                self._failed("fabric", error)
+                self.house.stop.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+                failures += 1
+            computing.loop.wait(CYCLE_S if busy else HINTED_EVERY_S)
+
+    def _listen(self, computing: Computing) -> None:
+        """Step at once when a command began or ended."""
+        while not self.house.stop.is_set():
+            if computing.executor.changed(CYCLE_S):
+                computing.loop.look()
 
     def _log_run(self, name: str, loop: IngestLoop) -> None:
         """One line for the run that just ended: no path, no text."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -16,6 +17,8 @@ from colonnade.core.errors import MissingExtra, StateError, Unavailable
 from colonnade.core.note import NoteKey, Verify
 from colonnade.ports.outside.blobs import Blobs
 from colonnade.ports.outside.clock import Clock
+from colonnade.ports.outside.devices import Devices
+from colonnade.ports.outside.executor import Executor
 from colonnade.ports.outside.hints import Hints
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.models import Embedder
@@ -23,7 +26,12 @@ from colonnade.ports.outside.parsers import Parsers
 from colonnade.ports.outside.state import State
 
 if TYPE_CHECKING:
+    from colonnade.adapters.executor.waiting import Waiter
     from colonnade.ports.outside.vectors import Vectors
+
+WAITER_TRIES = 50
+UNCOUNTED = 1 << 40
+"""CPU and memory of a simulated machine that tells none."""
 
 
 def open_clock() -> Clock:
@@ -178,3 +186,59 @@ def private_file(path: os.PathLike[str], text: str) -> None:
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(temporary, path)
+
+
+def open_executor(places: Places) -> Executor:
+    """Runs commands on this machine."""
+    from colonnade.adapters.executor.local import LocalExecutor
+
+    return LocalExecutor(places.runs)
+
+
+def is_waited_for(places: Places, lease: str) -> bool:
+    """Whether whoever asked for an attached lease is there: they hold a lock in its folder."""
+    try:
+        descriptor = os.open(places.runs / lease / "attached", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def wait_for(places: Places, lease: str, out: int, err: int) -> Waiter:
+    """Be the one who waits for a lease's command, and tell the loop that somebody does."""
+    from colonnade.adapters.executor.waiting import Waiter
+
+    for attempt in range(WAITER_TRIES):
+        try:
+            waiter = Waiter(places.runs, lease, out=out, err=err)
+            break
+        except StateError:  # the loop or a supervisor looks at the lock just now; or somebody else waits indeed
+            if attempt == WAITER_TRIES - 1:
+                raise
+            threading.Event().wait(0.01)
+    os.utime(places.runs / "changed")
+    return waiter
+
+
+def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tuple[int, int]]]:
+    """The devices as declared, and (cpu_milli, memory_mib) of each machine; under "" of every other one.
+
+    Raises UsageError for devices that cannot be, Unavailable where no driver answers.
+    """
+    here = (1000 * (os.cpu_count() or 1), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)
+    if declared.startswith("simulated://") or declared == "none":
+        from colonnade.adapters.devices.simulated import SimulatedDevices
+
+        wanted = declared if declared != "none" else "simulated://0xnone"
+        devices = SimulatedDevices.parse(wanted, folder=places.home / "devices", beside=places.folder)
+        told = {m.name: (m.cpu_milli or UNCOUNTED, m.memory_mib or UNCOUNTED) for m in devices.machines}
+        return devices, {"": (UNCOUNTED, UNCOUNTED), **told}
+    from colonnade.adapters.devices.nvml import open_nvml
+
+    return open_nvml(places.home / "devices"), {"": here}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit code (CONTRACT: 0 done, 1 failed, 2 usage, 3 refused, 4 needs a daemon)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in words
+    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
         code = _run(words)
         sys.stdout.flush()

@@ -33,6 +33,22 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "no_knowledge": (400, "The service has no knowledge to answer from. Use chat completions, or another service."),
     "unknown_person": (400, "Nobody of that name is declared or has a key. Name them in a group under `access:`."),
     "declaration_invalid": (400, "The declaration is wrong at the line that the message names."),
+    "no_compute": (
+        404,
+        "The declaration has no section `compute`. Add `compute: {devices: nvml}`, then `colonnade up`.",
+    ),
+    "isolation_unavailable": (
+        403,
+        "No device offers isolation that strong. Ask for less with `--isolation-at-least`; docs/concepts/isolation.md "
+        "says what each level keeps.",
+    ),
+    "claim_impossible": (
+        400,
+        "Even with everything free, no machine has what was asked for, or the queue may never use so much. "
+        "`colonnade gpu` shows what there is.",
+    ),
+    "unknown_queue": (400, "No queue of that name is declared under `compute.queues`."),
+    "unknown_job": (400, "No job of that name is declared under `compute.jobs`."),
     "no_embedder": (503, "The embedding weights are not installed. `colonnade doctor` prints the command."),
     "upstream_down": (
         503,

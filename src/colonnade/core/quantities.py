@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 _MEMORY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B?|)\s*\Z", re.IGNORECASE)
@@ -38,6 +39,16 @@ def milli_of(number: int | float | str) -> int:
     if not exact.is_finite() or exact != exact.to_integral_value():
         raise ValueError(f"{number} has more than three places after the point: the smallest step is 0.001")
     return int(exact)
+
+
+def rfc3339(ms: int) -> str:
+    """Milliseconds since 1970 in UTC, to the second where that is exact.
+
+    >>> rfc3339(1_790_000_000_000), rfc3339(1_790_000_000_123)
+    ('2026-09-21T14:13:20Z', '2026-09-21T14:13:20.123Z')
+    """
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds").replace("+00:00", "Z")
 
 
 def shown_milli(milli: int) -> str:

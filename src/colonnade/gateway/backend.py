@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from colonnade.gateway.compute import ComputeBackend
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
@@ -367,4 +369,9 @@ class Backend(Protocol):
 
     def stop(self) -> None:
         """Begin to drain."""
+        ...
+
+    @property
+    def compute(self) -> ComputeBackend | None:
+        """GPUs and what runs on them; None where the declaration has no section `compute`."""
         ...

@@ -116,6 +116,23 @@ class Client:
         """Revoke a key; out of force when this returns."""
         return self._post("/admin/keys/revoke", {"id": key_id})
 
+    # GPUs
+    def gpu(self) -> dict[str, Any]:
+        """Devices and leases: `colonnade.gpu/1`."""
+        return self._get("/admin/gpu")
+
+    def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a command under a share (fields as in `POST /admin/runs`): `colonnade.asked/1`, while it waits."""
+        return self._post("/admin/runs", asked)
+
+    def release(self, ref: str) -> dict[str, Any]:
+        """Take a share back, or withdraw the wish for one."""
+        return self._post("/admin/leases/release", {"ref": ref})
+
+    def cordon(self, device: str, *, cordoned: bool = True) -> dict[str, Any]:
+        """Close a device to new work, or open it again."""
+        return self._post("/admin/devices/cordon", {"device": device, "cordoned": cordoned})
+
     def stop(self) -> dict[str, Any]:
         """Begin to drain."""
         return self._post("/admin/stop", {})

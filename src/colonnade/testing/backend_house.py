@@ -26,6 +26,7 @@ from colonnade.gateway.backend import (
     Upstream,
     Version,
 )
+from colonnade.gateway.compute import ComputeBackend
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_documents import Doc, fixed_id
 
@@ -92,6 +93,7 @@ class FakeHouse:
         self, *, upstream: Upstream | None = None, max_body_bytes: int = 10 * 1024 * 1024, hosts: Sequence[str] = ()
     ) -> None:
         self._lock = threading.Lock()
+        self.compute: ComputeBackend | None = None
         self._now = data.NOW_MS
         self._count = 0
         self._answers: dict[str, AnswerView] = {}

@@ -11,7 +11,7 @@ from colonnade.app.settings.strict import Name, Strict
 from colonnade.core.claims import WHOLE, Claim
 from colonnade.core.quantities import mib_of, milli_of, shown_milli
 
-PRIORITIES = {"low": 0, "normal": 100, "high": 200}
+PRIORITIES = {"low": 0, "normal": 1, "high": 2}
 DEFAULT_QUEUE = "default"
 Priority = Literal["low", "normal", "high"]
 Level = Literal["none", "soft", "hard", "partition"]

@@ -49,6 +49,11 @@ class Places:
         return self.home / "index"
 
     @property
+    def runs(self) -> Path:
+        """A folder for each lease that a command ran under: what it printed, how it ended."""
+        return self.home / "runs"
+
+    @property
     def logs(self) -> Path:
         """The daemon's log files."""
         return self.home / "logs"
@@ -119,6 +124,11 @@ def cache_folder() -> Path:
 def secret(name: str) -> str:
     """The value of an environment variable that a declaration names (`key_env`); "" when it is not set."""
     return os.environ.get(name, "")
+
+
+def inherited() -> dict[str, str]:
+    """What a command of this shell would inherit, for `colonnade run`: without where our own state and keys lie."""
+    return {name: value for name, value in os.environ.items() if name not in {"COLONNADE_KEYS", "COLONNADE_HOME"}}
 
 
 def is_terminal() -> bool:

@@ -7,18 +7,10 @@ import re
 import shlex
 from datetime import UTC, datetime
 
+from colonnade.core.quantities import rfc3339 as rfc3339
+
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 _LOCAL = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-
-
-def rfc3339(ms: int) -> str:
-    """A store time as RFC 3339 in UTC, with milliseconds only where there are any.
-
-    >>> rfc3339(1_790_000_000_000)
-    '2026-09-21T14:13:20Z'
-    """
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds").replace("+00:00", "Z")
 
 
 def clock(ms: int) -> str:

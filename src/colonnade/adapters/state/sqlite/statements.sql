@@ -426,3 +426,113 @@ SELECT id, state, counts, done, total, created_ms, finished_ms, error FROM runs 
 -- name: contents_sizes
 -- How many chunks each content has.
 SELECT id, chunks, chars FROM contents WHERE knowledge = :knowledge;
+
+-- name: device_add
+-- A device that was not known yet.
+INSERT INTO devices (id, project, uuid, node, place, model, memory_mib, isolation, health, profile, seen_ms)
+VALUES (:id, :project, :uuid, :node, :place, :model, :memory_mib, :isolation, :health, :profile, :seen_ms);
+
+-- name: device_seen
+-- How a known device is now.
+UPDATE devices SET node = :node, place = :place, model = :model, memory_mib = :memory_mib, isolation = :isolation, health = :health,
+  generation = generation + 1, seen_ms = :seen_ms
+WHERE id = :id;
+
+-- name: device_cordon
+-- Close a device to new work by hand, or open it again.
+UPDATE devices SET cordoned = :cordoned, generation = generation + 1 WHERE id = :id AND cordoned <> :cordoned;
+
+-- name: device_take
+-- Take a share of a device, if so much of it is free and it is open to new work; 1 if it was.
+UPDATE devices SET used_milli = used_milli + :milli, used_mib = used_mib + :mib
+WHERE id = :id AND cordoned = 0 AND health = 'healthy' AND used_milli + :milli <= 1000
+  AND (memory_mib = 0 OR used_mib + :mib <= memory_mib);
+
+-- name: device_give
+-- Give a share of a device back.
+UPDATE devices SET used_milli = used_milli - :milli, used_mib = used_mib - :mib WHERE id = :id;
+
+-- name: devices_of_project
+-- Every device, by machine and place.
+SELECT id, uuid, node, place, model, memory_mib, isolation, health, profile, cordoned, generation, seen_ms, used_milli, used_mib
+FROM devices WHERE project = :project ORDER BY node, place, uuid;
+
+-- name: queue_put
+-- A queue with what it is promised; its id stays.
+INSERT INTO queues (id, project, name, guaranteed_milli, limit_milli) VALUES (:id, :project, :name, :guaranteed_milli, :limit_milli)
+ON CONFLICT (project, name) DO UPDATE SET guaranteed_milli = excluded.guaranteed_milli, limit_milli = excluded.limit_milli
+WHERE guaranteed_milli <> excluded.guaranteed_milli OR limit_milli IS NOT excluded.limit_milli;
+
+-- name: queues_of_project
+-- Every queue that ever was declared.
+SELECT id, name, guaranteed_milli, limit_milli FROM queues WHERE project = :project ORDER BY name;
+
+-- name: lease_add
+-- Somebody asks for a share.
+INSERT INTO leases (id, project, run, principal, queue, state, claim, priority, gang, gang_size, movable, attached, asked_ms, grace_ms)
+VALUES (:id, :project, :run, :principal, :queue, 'pending', :claim, :priority, :gang, :gang_size, :movable, :attached, :asked_ms, :grace_ms);
+
+-- name: lease_get_one
+-- A lease on devices.
+SELECT * FROM leases WHERE id = :id;
+
+-- name: leases_open
+-- Leases that have not ended, oldest first.
+SELECT * FROM leases WHERE project = :project AND state <> 'ended' ORDER BY id;
+
+-- name: leases_of_run
+-- The leases of a run, oldest first: more than one if it gave way and asked again.
+SELECT * FROM leases WHERE run = :run ORDER BY id;
+
+-- name: leases_ended_since
+-- Leases that held something after an instant, for usage and cost.
+SELECT * FROM leases WHERE project = :project AND state = 'ended' AND ended_ms >= :since_ms AND granted_ms IS NOT NULL ORDER BY id;
+
+-- name: lease_grant
+-- A pending lease holds these devices from now on.
+UPDATE leases SET state = 'held', granted_ms = :granted_ms, node = :node, devices = :devices, isolation = :isolation, borrowed = :borrowed,
+  token = token + 1, busy_ms = :granted_ms
+WHERE id = :id AND state = 'pending';
+
+-- name: lease_started
+-- Its command was handed to the executor, at this level of isolation.
+UPDATE leases SET started = 1, isolation = :isolation, note = :note WHERE id = :id AND state = 'held';
+
+-- name: lease_confirm
+-- Its command runs, as this process.
+UPDATE leases SET pid = :pid, isolation = :isolation WHERE id = :id AND state IN ('held', 'releasing');
+
+-- name: lease_busy
+-- When it was last seen busy, and how much memory it held.
+UPDATE leases SET busy_ms = :busy_ms, busy_mib = :busy_mib WHERE id = :id AND state = 'held';
+
+-- name: lease_unhold
+-- A held lease is being taken back.
+UPDATE leases SET state = 'releasing', releasing_ms = :releasing_ms, reason = :reason, gives_way_to = :gives_way_to, grace_ms = :grace_ms
+WHERE id = :id AND state = 'held';
+
+-- name: lease_end
+-- A lease is over.
+UPDATE leases SET state = 'ended', ended_ms = :ended_ms, outcome = :outcome, code = :code, note = :note,
+  reason = CASE WHEN reason = '' THEN :reason ELSE reason END
+WHERE id = :id AND state <> 'ended';
+
+-- name: run_state
+-- A run goes on: from pending to running, or back when it gave way.
+UPDATE runs SET state = :state WHERE id = :id AND state <> :state AND finished_ms IS NULL;
+
+-- name: run_end
+-- A run ends, from whatever it was doing.
+UPDATE runs SET state = :state, finished_ms = :finished_ms, error = :error, done = :done WHERE id = :id AND finished_ms IS NULL;
+
+-- name: run_work_add
+-- What a run executes, sealed.
+INSERT INTO run_works (run, project, command, environment) VALUES (:run, :project, :command, :environment);
+
+-- name: run_work_get
+-- What a run executes, sealed.
+SELECT run, command, environment FROM run_works WHERE run = :run;
+
+-- name: run_work_forget
+-- Its environment is needed no more.
+UPDATE run_works SET environment = NULL WHERE run = :run;
