@@ -280,10 +280,10 @@ class _Cycle:
 
     def _emptied(self) -> Trial:
         empty = Trial(self.coming.cluster, self.snapshot.placer)
-        for unit in self.search.held:
-            for ask in unit.asks:
-                if ask.held:
-                    empty.give(ask.claim, ask.held)
+        gone = {action.lease for action in self.released}
+        for ask in self.asks:
+            if ask.state == "held" and ask.held and ask.lease not in gone:
+                empty.give(ask.claim, ask.held)
         return empty
 
     def _reserve_for_the_oldest(self) -> None:

@@ -17,15 +17,21 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colonnade.core.claims import Claim
-from colonnade.fabric.placement.cluster import Slot
+from colonnade.fabric.placement.cluster import Cluster, Slot
 from colonnade.fabric.queues.asks import Reason, Unit
+from colonnade.fabric.queues.room import Part, Room
 from colonnade.fabric.queues.tree import Tree, Usage
-from colonnade.fabric.queues.trial import Trial
+from colonnade.fabric.queues.trial import Hopeless, Trial
 
-NODES = 8
+Mask = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+NODES = 6
 """How many nodes a search looks at closely: those that lack least."""
+CLAIMS = 64
+"""For how many claims one cycle makes room, so that a cycle stays short; the next one goes on."""
 
 
 class Victims(NamedTuple):
@@ -69,249 +75,241 @@ def _beyond(members: list[Unit], guaranteed: int, first: frozenset[str] | set[st
 class Search:
     """Over the leases that are held now. `usage` and `trial` (with everything that is releasing given back) are the
     cycle's own, and are read anew at each call.
+
+    Attributes:
+        held: units in the order of `harm`; their places in it are their ranks.
+        alive: bool [U] who was not chosen by an earlier search.
+        on: by node, the ranks of the units there and what they have there.
     """
 
     def __init__(self, usage: Usage, trial: Trial, held: Sequence[Unit]) -> None:
-        self.usage, self.trial = usage, trial
+        self.usage, self.trial, tree = usage, trial, usage.tree
         self.held = sorted((u for u in held if u.milli and all(a.held for a in u.asks)), key=harm)
-        self.borrowed = borrowed(usage.tree, held)
-        self._hopeless: set[tuple[tuple[Claim, ...], str, int]] = set()
+        paths = [tree.path(unit.queue) for unit in self.held]
+        self.queues = sorted({path[0] for path in paths})
+        beyond = borrowed(tree, held)
+        self.alive = np.ones(len(self.held), dtype=bool)
+        self.queue = np.array([self.queues.index(path[0]) for path in paths], dtype=np.int64)
+        self.priority = np.array([unit.priority for unit in self.held], dtype=np.int64)
+        self.beyond_team = np.array(
+            [u.lease in beyond[p[0]] for u, p in zip(self.held, paths, strict=True)], dtype=bool
+        )
+        self.beyond_all = np.array(
+            [u.lease in beyond[p[-1]] for u, p in zip(self.held, paths, strict=True)], dtype=bool
+        )
+        self.on: defaultdict[int, dict[int, Part]] = defaultdict(dict)
+        for rank, unit in enumerate(self.held):
+            for node, part in _parts(unit).items():
+                self.on[node][rank] = part
+        self.flat = _Flat(self.on)
+        self.found = 0
+        self._levels: dict[str, tuple[list[list[str]], Mask, Mask, Mask]] = {}
+        self._hopeless: defaultdict[tuple[str, int, tuple[Claim, ...]], Hopeless] = defaultdict(Hopeless)
 
     def victims(self, unit: Unit) -> Victims | None:
         """The leases that end for it, or None when no end that it has a right to lets it start."""
-        key = (unit.shape, unit.queue, unit.priority)
-        if not unit.milli or key in self._hopeless:
+        hopeless = self._hopeless[unit.queue, unit.priority, unit.shape[1:]]
+        if not unit.milli or self.found == CLAIMS or hopeless.covers(unit.shape[0]):
             return None
-        for candidates in self._stages(unit):
+        reclaimed, stages = self._rights(unit)
+        for candidates in stages:
             found = _Attempt(self, unit, candidates).run()
             if found:
-                taken = {victim.lease for victim, _ in found.units}
-                self.held = [other for other in self.held if other.lease not in taken]
-                return found
-        self._hopeless.add(key)
+                chosen, slots = found
+                self.alive[chosen] = False
+                self.found += 1
+                pairs: list[tuple[Unit, Reason]] = [
+                    (self.held[rank], "reclaim" if reclaimed[rank] else "preempt") for rank in chosen
+                ]
+                return Victims(tuple(pairs), slots)
+        hopeless.add(unit.shape[0])
         return None
 
-    def _stages(self, unit: Unit) -> Iterable[dict[str, tuple[Unit, Reason]]]:
-        """Candidates by lease, least harm first: own department's borrowed; all borrowed; all less urgent too."""
-        rights = [(other, self.right(unit, other)) for other in self.held]
-        here = self.usage.tree.path(unit.queue)[-1]
-        last: dict[str, tuple[Unit, Reason]] = {}
-        for reasons, wide in ((("reclaim",), False), (("reclaim",), True), (("reclaim", "preempt"), True)):
-            stage = {
-                other.lease: (other, reason)
-                for other, reason in rights
-                if reason and reason in reasons and (wide or self.usage.tree.path(other.queue)[-1] == here)
-            }
-            if stage and len(stage) > len(last):
-                yield stage
-                last = stage
+    def _compare(self, queue: str) -> tuple[list[list[str]], Mask, Mask, Mask]:
+        """Per queue of the held units: levels that only ours counts in; whether its team and its department are levels
+        that only it counts in; whether it is of our department.
+        """
+        tree = self.usage.tree
+        pairs = [apart(tree, queue, other) for other in self.queues]
+        team = [other in theirs for other, (_, theirs) in zip(self.queues, pairs, strict=True)]
+        tops = [tree.path(other)[-1] for other in self.queues]
+        whole = [top in theirs for top, (_, theirs) in zip(tops, pairs, strict=True)]
+        near = [top == tree.path(queue)[-1] for top in tops]
+        return [ours for ours, _ in pairs], np.array(team, bool), np.array(whole, bool), np.array(near, bool)
 
-    def right(self, unit: Unit, other: Unit) -> Reason | None:
-        """Why the unit may end the other one; None when it may not."""
-        ours, theirs = self._apart(unit, other)
-        if not ours and not theirs:
-            return "preempt" if other.priority < unit.priority else None
-        if any(other.lease not in self.borrowed[name] for name in theirs):
-            return None
-        tree, held = self.usage.tree, self.usage.held
-        if any(held[name] + unit.milli <= tree.guaranteed(name) for name in ours):
-            return "reclaim"
-        return "preempt" if other.priority < unit.priority else None
+    def _rights(self, unit: Unit) -> tuple[Mask, list[Mask]]:
+        """Who may be taken back; and whom to try, in stages: borrowed in its own department; all borrowed; and all less
+        urgent ones.
+        """
+        tree, used = self.usage.tree, self.usage.held
+        if unit.queue not in self._levels:
+            self._levels[unit.queue] = self._compare(unit.queue)
+        ours, team, whole, near = self._levels[unit.queue]
+        short = {name for name in tree.path(unit.queue) if used[name] + unit.milli <= tree.guaranteed(name)}
+        owed = np.array([not short.isdisjoint(names) for names in ours], dtype=bool)
+        at = self.queue
+        free = self.alive & (self.beyond_team | ~team[at]) & (self.beyond_all | ~whole[at])
+        reclaim = free & owed[at]
+        stages: list[Mask] = []
+        for stage in (reclaim & near[at], reclaim, reclaim | (free & (self.priority < unit.priority))):
+            if stage.sum() > (stages[-1].sum() if stages else 0):
+                stages.append(stage)
+        return reclaim, stages
 
-    def _apart(self, unit: Unit, other: Unit) -> tuple[list[str], list[str]]:
-        ours, theirs = self.usage.tree.path(unit.queue), self.usage.tree.path(other.queue)
-        return [name for name in ours if name not in theirs], [name for name in theirs if name not in ours]
 
-    def spared(self, unit: Unit, chosen: Iterable[Unit]) -> bool:
-        """Whether every queue that gives these keeps its guarantee, or what it uses of it."""
-        lost: Counter[str] = Counter()
-        for other in chosen:
-            for name in self._apart(unit, other)[1]:
-                lost[name] += other.milli
-        held, tree = self.usage.held, self.usage.tree
-        return all(held[name] - milli >= tree.guaranteed(name) for name, milli in lost.items())
+def apart(tree: Tree, ours: str, theirs: str) -> tuple[list[str], list[str]]:
+    """The levels that only the one, and only the other, counts in."""
+    here, there = tree.path(ours), tree.path(theirs)
+    return [name for name in here if name not in there], [name for name in there if name not in here]
+
+
+class _Flat:
+    """What every unit has on every device and node, as parallel arrays: to imagine many gone at once."""
+
+    def __init__(self, on: dict[int, dict[int, Part]]) -> None:
+        nodes = [(rank, n, p.cpu_milli, p.memory_mib) for n, parts in on.items() for rank, p in parts.items()]
+        places = [(rank, n, *device) for n, parts in on.items() for rank, p in parts.items() for device in p.devices]
+        self.nodes = np.array(nodes, dtype=np.int64).reshape(-1, 4).T
+        self.places = np.array(places, dtype=np.int64).reshape(-1, 5).T
+
+    def without(self, cluster: Cluster, gone: Mask) -> tuple[Ints, Ints, Ints, Ints]:
+        """(cpu [N], memory [N], milli [N, G], mib [N, G]) free without these."""
+        cpu, memory = cluster.cpu_milli.copy(), cluster.memory_mib.copy()
+        milli, mib = cluster.milli.copy(), cluster.device_mib.copy()
+        _, node, more_cpu, more_memory = self.nodes[:, gone[self.nodes[0]]]
+        np.add.at(cpu, node, more_cpu)
+        np.add.at(memory, node, more_memory)
+        _, node, place, more, more_mib = self.places[:, gone[self.places[0]]]
+        np.add.at(milli, (node, place), more)
+        np.add.at(mib, (node, place), more_mib)
+        return cpu, memory, milli, mib
+
+
+def _parts(unit: Unit) -> dict[int, Part]:
+    parts: dict[int, Part] = {}
+    for ask in unit.asks:
+        if ask.held is None:
+            continue
+        before = parts.get(ask.held.node, Part(0, 0, (), unit.milli))
+        devices = tuple((place, ask.claim.gpu_milli, ask.claim.gpu_mib) for place in ask.held.devices)
+        cpu, memory = before.cpu_milli + ask.claim.cpu_milli, before.memory_mib + ask.claim.memory_mib
+        parts[ask.held.node] = Part(cpu, memory, (*before.devices, *devices), unit.milli)
+    return parts
 
 
 class _Attempt:
     """One unit against one set of candidates, on the trial."""
 
-    def __init__(self, search: Search, unit: Unit, candidates: dict[str, tuple[Unit, Reason]]) -> None:
+    def __init__(self, search: Search, unit: Unit, candidates: Mask) -> None:
         self.search, self.unit, self.trial = search, unit, search.trial
-        self.candidates = candidates
-        self.chosen: dict[str, Unit] = {}
+        self.candidates = candidates.copy()
+        self.chosen: list[int] = []
+        ours = set(search.usage.tree.path(unit.queue))
+        self.theirs = {q: [name for name in search.usage.tree.path(q) if name not in ours] for q in search.queues}
 
-    def run(self) -> Victims | None:
+    def run(self) -> tuple[list[int], list[Slot]] | None:
         mark = self.trial.mark()
         try:
+            joint = len(self.unit.asks) > 1 or not self._allowed([])
             if not self._within_limits() or not all(self._seat(claim) for claim in self.unit.shape):
                 return None
-            slots = self._prune(mark)
+            if joint:
+                self._prune(mark)
+            slots = self._try(mark, self.chosen)
         finally:
             self.trial.back(mark)
-        pairs = tuple(self.candidates[lease] for lease in self.chosen)
-        return Victims(pairs, slots) if pairs else None
+        return (self.chosen, slots) if self.chosen and slots else None
 
-    def _choose(self, units: Iterable[Unit]) -> None:
-        for other in units:
-            self.chosen[other.lease] = other
-            for ask in other.asks:
-                assert ask.held is not None
+    def _choose(self, ranks: Iterable[int]) -> None:
+        for rank in ranks:
+            self.chosen.append(rank)
+            self.candidates[rank] = False
+            self._give(rank)
+
+    def _give(self, rank: int) -> None:
+        for ask in self.search.held[rank].asks:
+            if ask.held:
                 self.trial.give(ask.claim, ask.held)
 
     def _within_limits(self) -> bool:
         """Choose until the unit stays within its limits; False when no choice does."""
-        for other, _ in self.candidates.values():
-            if self._allowed(self.chosen.values()):
+        tree = self.search.usage.tree
+        for rank in np.flatnonzero(self.candidates).tolist():
+            tight = self._tight(self.chosen)
+            if not tight:
                 return True
-            path = self.search.usage.tree.path(other.queue)
-            if any(name in path for name in self._tight()) and self._may([other]):
-                self._choose([other])
-        return self._allowed(self.chosen.values())
+            if any(name in tree.path(self.search.held[rank].queue) for name in tight) and self._may([rank]):
+                self._choose([rank])
+        return self._allowed(self.chosen)
 
-    def _tight(self) -> list[str]:
-        usage, unit = self.search.usage, self.unit
-        limits = ((name, usage.tree.limit(name)) for name in usage.tree.path(unit.queue))
-        return [name for name, limit in limits if limit is not None and usage.held[name] + unit.milli > limit]
-
-    def _allowed(self, chosen: Iterable[Unit]) -> bool:
+    def _tight(self, gone: Iterable[int]) -> list[str]:
+        """Which of its limits the unit would exceed without these."""
         usage, unit, lost = self.search.usage, self.unit, Counter[str]()
-        for other in chosen:
+        for rank in gone:
+            other = self.search.held[rank]
             for name in usage.tree.path(other.queue):
                 lost[name] += other.milli
         limits = ((name, usage.tree.limit(name)) for name in usage.tree.path(unit.queue))
-        return all(limit is None or usage.held[name] - lost[name] + unit.milli <= limit for name, limit in limits)
+        return [n for n, limit in limits if limit is not None and usage.held[n] - lost[n] + unit.milli > limit]
 
-    def _may(self, more: Sequence[Unit]) -> bool:
-        return self.search.spared(self.unit, (*self.chosen.values(), *more))
+    def _allowed(self, gone: Iterable[int]) -> bool:
+        return not self._tight(gone)
+
+    def _may(self, more: Sequence[int]) -> bool:
+        """Whether every queue keeps its guarantee without the chosen and these."""
+        lost: Counter[str] = Counter()
+        for rank in (*self.chosen, *more):
+            for name in self.theirs[self.search.queues[self.search.queue[rank]]]:
+                lost[name] += self.search.held[rank].milli
+        usage = self.search.usage
+        return all(usage.held[name] - milli >= usage.tree.guaranteed(name) for name, milli in lost.items())
 
     def _seat(self, claim: Claim) -> bool:
         """Take a place for one claim of the unit, and choose whoever must go for it."""
         if self.trial.place(claim):
             return True
-        best: tuple[tuple[object, ...], list[Unit]] | None = None
-        for node in self._nodes(claim):
-            for units in self._on(node, claim):
-                worst = tuple(sorted((harm(unit) for unit in units), reverse=True))
-                cost = (worst[0][0], sum(unit.milli for unit in units), len(units), worst, node)
-                if best is None or cost < best[0]:
-                    best = cost, units
+        cluster, held = self.trial.cluster, self.search.held
+        usable = cluster.usable(claim)
+        best: tuple[int, int, int, list[int], int] | None = None
+        for node in self._nodes(claim, usable):
+            parts = self.search.on[node]
+            here = [rank for rank in parts if self.candidates[rank]]
+            room = Room(cluster, node, claim, np.flatnonzero(usable[node]).tolist(), parts)
+            for order in (here, room.by_device(here)):
+                gone = room.needed(order, self._may)
+                if gone:
+                    harmed = sorted(gone, reverse=True)
+                    cost = held[harmed[0]].priority, sum(held[r].milli for r in gone), len(gone), harmed, node
+                    best = min(best, cost) if best else cost
         if best is None:
             return False
-        self._choose(best[1])
+        self._choose(best[3])
         return self.trial.place(claim) is not None
 
-    def _nodes(self, claim: Claim) -> list[int]:
+    def _nodes(self, claim: Claim, usable: Mask) -> list[int]:
         """Nodes where the claim would fit without any candidate: those that lack least first, then least harm."""
         cluster = self.trial.cluster
-        milli, mib = cluster.milli.copy(), cluster.device_mib.copy()
-        cpu, memory = cluster.cpu_milli.copy(), cluster.memory_mib.copy()
-        first: dict[int, int] = {}
-        for rank, (other, _) in enumerate(self.candidates.values()):
-            if other.lease in self.chosen:
-                continue
-            for ask in other.asks:
-                assert ask.held is not None
-                node, places = ask.held
-                milli[node, list(places)] += ask.claim.gpu_milli
-                mib[node, list(places)] += ask.claim.gpu_mib
-                cpu[node] += ask.claim.cpu_milli
-                memory[node] += ask.claim.memory_mib
-                first.setdefault(node, rank)
-        usable = cluster.usable(claim)
+        cpu, memory, milli, mib = self.search.flat.without(cluster, self.candidates)
         could = (usable & (milli >= claim.gpu_milli) & (mib >= claim.gpu_mib)).sum(1) >= claim.gpus
         could &= (cpu >= claim.cpu_milli) & (memory >= claim.memory_mib)
+        rank, node = self.search.flat.nodes[:2, self.candidates[self.search.flat.nodes[0]]]
+        first = np.full(len(could), len(self.candidates))
+        np.minimum.at(first, node, rank)
+        could &= first < len(self.candidates)
         lacks = np.where(usable, np.maximum(0, claim.gpu_milli - cluster.milli), 1 << 40)
         lacks = np.sort(lacks, axis=1)[:, : claim.gpus].sum(1)
-        nodes = [node for node in np.flatnonzero(could).tolist() if node in first]
-        return sorted(nodes, key=lambda node: (lacks[node], first[node]))[:NODES]
+        nodes = np.flatnonzero(could)
+        return [int(node) for node in nodes[np.lexsort((first[nodes], lacks[nodes]))][:NODES]]
 
-    def _on(self, node: int, claim: Claim) -> Iterable[list[Unit]]:
-        """Sets of candidates on the node, each of which makes the claim fit there and has none too many."""
-        here = [
-            other for other, _ in self.candidates.values()
-            if other.lease not in self.chosen and any(ask.held and ask.held.node == node for ask in other.asks)
-        ]  # fmt: skip
-        room = _Room(self.trial, node, claim)
-        for order in (here, room.by_device(here)):
-            units: list[Unit] = []
-            for other in order:
-                if room.fits(units):
-                    break
-                if self._may([*units, other]):
-                    units.append(other)
-            if room.fits(units):
-                yield room.needed(units)
-
-    def _prune(self, mark: int) -> list[Slot]:
-        """Keep only who is needed, dropping the most valuable first; where the unit's claims then go."""
-        for lease in sorted(self.chosen, key=lambda lease: harm(self.chosen[lease]), reverse=True):
-            fewer = [other for other in self.chosen.values() if other.lease != lease]
+    def _prune(self, mark: int) -> None:
+        """Keep only who is needed, dropping the most valuable first."""
+        for rank in sorted(self.chosen, reverse=True):
+            fewer = [other for other in self.chosen if other != rank]
             if self._allowed(fewer) and self._try(mark, fewer):
-                del self.chosen[lease]
-        slots = self._try(mark, self.chosen.values())
-        assert slots is not None
-        return slots
+                self.chosen = fewer
 
-    def _try(self, mark: int, chosen: Iterable[Unit]) -> list[Slot] | None:
+    def _try(self, mark: int, gone: Iterable[int]) -> list[Slot] | None:
         self.trial.back(mark)
-        for other in chosen:
-            for ask in other.asks:
-                assert ask.held is not None
-                self.trial.give(ask.claim, ask.held)
+        for rank in gone:
+            self._give(rank)
         return self.trial.place_all(self.unit.shape)
-
-
-class _Room:
-    """One node of the trial and one claim: whether it fits once some units are gone."""
-
-    def __init__(self, trial: Trial, node: int, claim: Claim) -> None:
-        cluster = trial.cluster
-        self.node, self.claim = node, claim
-        self.places = np.flatnonzero(cluster.usable(claim)[node]).tolist()
-        self.milli, self.mib = cluster.milli[node].tolist(), cluster.device_mib[node].tolist()
-        self.cpu, self.memory = int(cluster.cpu_milli[node]), int(cluster.memory_mib[node])
-
-    def fits(self, gone: Sequence[Unit]) -> bool:
-        """Whether the claim fits without them."""
-        milli, mib, cpu, memory = Counter[int](), Counter[int](), self.cpu, self.memory
-        for unit in gone:
-            for ask in unit.asks:
-                if ask.held and ask.held.node == self.node:
-                    cpu, memory = cpu + ask.claim.cpu_milli, memory + ask.claim.memory_mib
-                    for place in ask.held.devices:
-                        milli[place] += ask.claim.gpu_milli
-                        mib[place] += ask.claim.gpu_mib
-        if cpu < self.claim.cpu_milli or memory < self.claim.memory_mib:
-            return False
-        free = sum(
-            self.milli[p] + milli[p] >= self.claim.gpu_milli and self.mib[p] + mib[p] >= self.claim.gpu_mib
-            for p in self.places
-        )
-        return bool(free >= self.claim.gpus)
-
-    def by_device(self, units: Sequence[Unit]) -> list[Unit]:
-        """Those on the devices that are cheapest to free first, then the others: their order by harm is kept else."""
-        found: dict[int, list[Unit]] = {}
-        for place in self.places:
-            milli, mib, there = self.milli[place], self.mib[place], []
-            for unit in units:
-                if milli >= self.claim.gpu_milli and mib >= self.claim.gpu_mib:
-                    break
-                parts = [a for a in unit.asks if a.held and a.held.node == self.node and place in a.held.devices]
-                if parts:
-                    there.append(unit)
-                    milli += sum(ask.claim.gpu_milli for ask in parts)
-                    mib += sum(ask.claim.gpu_mib for ask in parts)
-            if milli >= self.claim.gpu_milli and mib >= self.claim.gpu_mib:
-                found[place] = there
-        cheapest = sorted(found, key=lambda p: (sum(u.milli for u in found[p]), [harm(u) for u in found[p]], p))
-        first = [unit for place in cheapest for unit in found[place]]
-        return list({unit.lease: unit for unit in (*first, *units)}.values())
-
-    def needed(self, units: list[Unit]) -> list[Unit]:
-        """Without those that the claim does not need gone, the most valuable dropped first."""
-        for unit in sorted(units, key=harm, reverse=True):
-            fewer = [other for other in units if other is not unit]
-            if self.fits(fewer):
-                units = fewer
-        return units

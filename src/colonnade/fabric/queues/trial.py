@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from operator import le
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,33 @@ def copied(cluster: Cluster) -> Cluster:
     return other
 
 
+class Hopeless:
+    """Claims that found no place. What asks for no less than one of them need not be tried."""
+
+    def __init__(self) -> None:
+        self._least: dict[tuple[tuple[str, ...], str], list[tuple[int, ...]]] = {}
+
+    def covers(self, claim: Claim) -> bool:
+        """Whether a claim that found no place asked for no more than this one, of the same devices."""
+        asked = self._amounts(claim)
+        least = self._least.get((claim.models, claim.isolation_at_least), ())
+        return any(all(map(le, less, asked)) for less in least)
+
+    def add(self, claim: Claim) -> None:
+        """It found no place."""
+        asked = self._amounts(claim)
+        least = self._least.setdefault((claim.models, claim.isolation_at_least), [])
+        least[:] = [*(other for other in least if not all(map(le, asked, other))), asked]
+
+    def clear(self) -> None:
+        """There is more room now."""
+        self._least.clear()
+
+    @staticmethod
+    def _amounts(claim: Claim) -> tuple[int, ...]:
+        return claim.gpus, claim.gpu_milli, claim.gpu_mib, claim.cpu_milli, claim.memory_mib
+
+
 class Trial:
     """A copy of the cluster with its engine. Every change is remembered: `mark`, try, and `back` undoes all since.
 
@@ -43,11 +71,11 @@ class Trial:
         self._make = placer
         self._placer: Placer | None = None
         self._done: list[Change] = []
-        self._hopeless: set[Claim] = set()
+        self._hopeless = Hopeless()
 
     def place(self, claim: Claim, allowed: NDArray[np.bool_] | None = None) -> Slot | None:
         """Take the claim where the engine wants it, or None when it fits nowhere. What does not fit is never taken."""
-        if claim in self._hopeless:
+        if self._hopeless.covers(claim):
             return None
         if self._placer is None:
             self._placer = self._make(self.cluster)
