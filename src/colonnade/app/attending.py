@@ -18,7 +18,7 @@ from colonnade.ports.outside.state import Row, State
 
 LOST = 125
 LOOK_S = 0.25
-SETTLE_S = 5.0
+SETTLE_S = 2.0
 """After its end was seen, the daemon may take so long to say what became of the lease."""
 NOTICE_S = 1.0
 
@@ -96,10 +96,9 @@ def _settled(state: State, lease: str, code: int | None) -> Ended:
         row = state.rows("lease_get_one", id=lease)[0]
         if row["state"] == "ended":
             return _ended(row, code)
-        if row["state"] == "held" and code is not None:
-            return Ended(code, lease, "succeeded" if code == 0 else "failed", row["isolation"])
-        time.sleep(0.02)
-    return Ended(LOST if code is None else code, lease, "lost" if code is None else "failed", None)
+        time.sleep(0.01)
+    outcome = "lost" if code is None else "failed" if code else "succeeded"
+    return Ended(LOST if code is None else code, lease, outcome, row["isolation"])
 
 
 def _ended(row: Row, code: int | None) -> Ended:

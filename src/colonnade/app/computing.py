@@ -11,6 +11,7 @@ from typing import Any
 
 from colonnade.app import wiring
 from colonnade.app.gpu import read_gpu
+from colonnade.app.lineage import SHORTEST
 from colonnade.app.settings.compute import DEFAULT_QUEUE, PRIORITIES, Compute, Job
 from colonnade.app.settings.environment import Places
 from colonnade.app.terms import queues_of, terms_of
@@ -119,8 +120,10 @@ class Computing:
 
     def release(self, asker: Asker, ref: str) -> Mapping[str, Any]:
         """See `ComputeBackend.release`."""
-        ident = parse_ref(ref).id
-        found = [lease for lease in self.leases.open() if ident and ident in {lease.id, lease.run}]
+        asked = parse_ref(ref)
+        ending = asked.id or asked.name
+        leases = self.leases.open() if len(ending) >= SHORTEST else []
+        found = [lease for lease in leases if lease.id.endswith(ending) or lease.run.endswith(ending)]
         if not found:
             raise UnknownName(f"nothing is held or asked for under {ref!r}", hint="`colonnade gpu` lists the leases")
         for lease in found:

@@ -38,6 +38,7 @@ def read_gpu(state: State, keys: Keys, *, running: bool, use: Use | None = None)
     document["leases"] = [_lease(lease, keys, state, project["name"], queues, people, names, use) for lease in leases]
     declared = (read_active(state, keys, project["id"]) or {}).get("compute")
     document["queues"] = _queues(leases, queues) if declared else []
+    document["guarantees"] = any(queue["guaranteed_milli"] for queue in document["queues"])
     return document
 
 

@@ -21,7 +21,15 @@ from colonnade.ports.outside.state import State
 JUST_NOW_S = 1.0
 """An entry may be in the making: what is not found is looked for so long."""
 
-NAMED = {"knowledge": "knowledge_of_project", "service": "services_of_project"}
+SHORTEST = 6
+"""The last characters of a lease's or run's id that stand for it, if no other ends so."""
+
+NAMED = {
+    "knowledge": "knowledge_of_project",
+    "service": "services_of_project",
+    "queue": "queues_of_project",
+    "device": "devices_of_project",
+}
 """Kinds that people name -> the statement that lists them."""
 
 
@@ -42,9 +50,14 @@ def walk(places: Places, ref: str, verb: str) -> tuple[Walk, str]:
 
 
 def find_named(state: State, people: People, project: str, kind: str, name: str) -> str | None:
-    """The id behind `person/NAME`, `knowledge/NAME` or `service/NAME`; None for other kinds and unknown names."""
+    """The id behind `person/NAME`, `knowledge/NAME`, `service/NAME`, `queue/NAME`, `device/UUID`, or behind the last
+    characters of a lease's or a run's id; None for other kinds and unknown names.
+    """
     if kind == "person":
         return people.find(name)
+    if kind in {"lease", "run"} and len(name) >= SHORTEST:
+        found = state.rows("leases_ending_in", project=project, suffix=name)
+        return str(found[0]["id" if kind == "lease" else "run"]) if len(found) == 1 else None
     statement = NAMED.get(kind)
     rows = state.rows(statement, project=project) if statement else []
     return next((str(row["id"]) for row in rows if row["name"] == name), None)

@@ -83,7 +83,7 @@ def drawn(document: Mapping[str, Any]) -> str:
     if devices:
         parts.append(table([_device(device) for device in devices], DEVICES))
     if leases:
-        rows = [_lease(lease, document["now_ms"]) for lease in leases]
+        rows = [_lease(lease, document) for lease in leases]
         parts.append(table(rows, LEASES))
     if queues := [queue for queue in document["queues"] if queue["guaranteed_milli"] or queue["used_milli"]]:
         parts.append(table([_queue(queue) for queue in queues], ["queue", "held", "guaranteed", "limit", "waiting"]))
@@ -108,19 +108,19 @@ def _device(device: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _lease(lease: Mapping[str, Any], now_ms: int) -> list[str]:
+def _lease(lease: Mapping[str, Any], document: Mapping[str, Any]) -> list[str]:
     share = shown_milli(lease["gpu_milli"])
-    since = _ago(now_ms - lease["since_ms"]) if lease["since_ms"] is not None else ""
+    since = _ago(document["now_ms"] - lease["since_ms"]) if lease["since_ms"] is not None else ""
     state = f"{lease['state']} ({lease['reason']})" if lease["reason"] else lease["state"]
     return [
-        f"…{lease['id'][-6:]}",
+        f"lease/{lease['id'][-8:]}",
         state,
         share if lease["gpus"] == 1 else f"{lease['gpus']} x {share}",
         ", ".join(lease["on"]),
         lease["isolation"] or "",
         _percent(lease["busy_milli"]),
         lease["person"] or "",
-        f"{lease['queue']}{' (borrowed)' if lease['borrowed'] else ''}",
+        f"{lease['queue']}{' (borrowed)' if lease['borrowed'] and document['guarantees'] else ''}",
         since,
         " ".join(lease["command"] or [])[:40],
     ]

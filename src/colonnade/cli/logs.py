@@ -3,18 +3,26 @@
 
 colonnade logs              the last lines
 colonnade logs -f           and whatever comes
-colonnade logs run/ID       one run: its state, counts and error
+colonnade logs run/ID       one run: its state, counts and error, and what its command printed
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from colonnade.app.presence import pause
-from colonnade.app.settings.environment import find_places
+from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import emit, paint
 from colonnade.core.errors import UnknownName
+
+TARGETS = {"out": 1, "err": 2}
+TAIL_BYTES = 1 << 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,23 +62,73 @@ def _show(lines: list[dict[str, str]], args: argparse.Namespace) -> None:
         print(f"{line['at']}  {level:<7}  {line['room']}: {line['message']}{rest}", flush=True)
 
 
-def _run(places: object, args: argparse.Namespace) -> int:
-    from colonnade.app.settings.environment import Places
+def _run(places: Places, args: argparse.Namespace) -> int:
+    from colonnade.app.lineage import Labels
     from colonnade.app.stored import reading
 
-    assert isinstance(places, Places)
-    with reading(places) as (state, _):
-        rows = state.rows("run_get", id=args.ref.removeprefix("run/"))
+    with reading(places) as (state, keys):
+        asked = args.ref.removeprefix("run/")
+        found = Labels(state, keys).find("run", asked) or asked
+        rows = state.rows("run_get", id=found)
+        leases = state.rows("leases_of_run", run=found)
     if not rows:
         raise UnknownName(f"there is no run {args.ref!r}", hint="the console's page `Runs` lists them")
     row = dict(rows[0])
     row["counts"] = json.loads(row["counts"])
     if args.json:
-        emit({"schema": "colonnade.run/1", "ref": f"run/{row['id']}", **row})
+        last = (
+            {"exit_code": leases[-1]["code"], "leases": [f"lease/{lease['id']}" for lease in leases]} if leases else {}
+        )
+        emit({"schema": "colonnade.run/1", "ref": f"run/{row['id']}", **row, **last})
         return 0
+    if leases:
+        return _printed(places, row, [lease["id"] for lease in leases], args)
     counts = ", ".join(f"{count:,} {what}" for what, count in row["counts"].items()) or "nothing to do"
     print(f"run/{row['id']}  {row['kind']}  {row['state']}  ({row['why']})")
     print(f"  {counts}; {row['done']:,} of {row['total']:,}")
     if row["error"]:
         print(f"  {row['error']}")
     return 0
+
+
+def _printed(places: Places, row: Mapping[str, Any], leases: list[str], args: argparse.Namespace) -> int:
+    """What a command printed: its last lines, stdout's to stdout and stderr's to stderr; -f goes on until it ends."""
+    from colonnade.app.stored import reading
+
+    error = f"  ({row['error']})" if row["error"] else ""
+    print(f"run/{row['id']}  {row['state']}{error}", file=sys.stderr)
+    files = [(places.runs / lease / name, target) for lease in leases for name, target in TARGETS.items()]
+    at = {path: _tail(path, target, args.lines) for path, target in files}
+    while args.follow:
+        pause(0.3)
+        with reading(places) as (state, _):
+            over = state.rows("run_get", id=row["id"])[0]["finished_ms"] is not None
+        for path, target in files:
+            at[path] = _from(path, target, at[path])
+        if over:
+            break
+    return 0
+
+
+def _tail(path: Path, target: int, lines: int) -> int:
+    """Print a file's last lines; where it ended."""
+    try:
+        with open(path, "rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - TAIL_BYTES))
+            kept = file.read().splitlines(keepends=True)
+    except FileNotFoundError:
+        return 0
+    os.write(target, b"".join(kept[-lines:] if lines else []))
+    return end
+
+
+def _from(path: Path, target: int, at: int) -> int:
+    try:
+        with open(path, "rb") as file:
+            file.seek(at)
+            data = file.read()
+    except FileNotFoundError:
+        return at
+    os.write(target, data)
+    return at + len(data)

@@ -454,7 +454,8 @@ UPDATE devices SET used_milli = used_milli - :milli, used_mib = used_mib - :mib 
 
 -- name: devices_of_project
 -- Every device, by machine and place.
-SELECT id, uuid, node, place, model, memory_mib, isolation, health, profile, cordoned, generation, seen_ms, used_milli, used_mib
+SELECT id, uuid, uuid AS name, node, place, model, memory_mib, isolation, health, profile, cordoned, generation, seen_ms,
+  used_milli, used_mib
 FROM devices WHERE project = :project ORDER BY node, place, uuid;
 
 -- name: queue_put
@@ -475,6 +476,11 @@ VALUES (:id, :project, :run, :principal, :queue, 'pending', :claim, :priority, :
 -- name: lease_get_one
 -- A lease on devices.
 SELECT * FROM leases WHERE id = :id;
+
+-- name: leases_ending_in
+-- Leases whose id, or whose run's id, ends so: what `colonnade gpu` shows of it.
+SELECT id, run FROM leases WHERE project = :project
+  AND (substr(id, -length(:suffix)) = :suffix OR substr(run, -length(:suffix)) = :suffix) LIMIT 2;
 
 -- name: leases_open
 -- Leases that have not ended, oldest first.
