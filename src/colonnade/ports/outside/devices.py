@@ -55,11 +55,14 @@ class Enforcement:
         level: which of `core.claims.ISOLATIONS` was reached; never claimed above what is in force.
         environment: variables that the command must be started with.
         notes: one sentence for each stronger level that could not be had, and why.
+        cgroup: a folder of the cgroup tree that the command should be started in, so that it is held from its first
+            moment; "" for none. `admit` brings in whoever was started elsewhere.
     """
 
     level: str
     environment: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    cgroup: str = ""
 
 
 @dataclass(frozen=True, slots=True)
