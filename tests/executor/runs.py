@@ -11,7 +11,7 @@ from pathlib import Path
 
 from colonnade.adapters.executor.folder import read
 from colonnade.adapters.executor.local import LocalExecutor
-from colonnade.adapters.executor.processes import processes
+from colonnade.adapters.executor.processes import processes, since
 from colonnade.ports.outside.executor import Work
 
 PATH = os.environ.get("PATH", os.defpath)
@@ -60,9 +60,7 @@ class Runs:
 
     def living(self) -> set[int]:
         """Every process that works in the folder, or whose output goes there; but for us."""
-        return {pid for pid, (state, _, _) in processes().items() if state not in b"ZX" and self._here(pid)} - {
-            os.getpid()
-        }
+        return {pid for pid in processes() if since(pid) and self._here(pid)} - {os.getpid()}
 
     def close(self) -> None:
         """End whatever is left, and say whether something was."""
@@ -79,18 +77,11 @@ class Runs:
     def _here(self, pid: int) -> bool:
         for what in ("cwd", "fd/1", "fd/2"):
             try:
-                if os.readlink(f"/proc/{pid}/{what}").startswith(f"{self.folder}/"):
+                if (os.readlink(f"/proc/{pid}/{what}") + "/").startswith(f"{self.folder}/"):
                     return True
             except OSError:
                 continue
-        return _folder(pid) == str(self.folder)
-
-
-def _folder(pid: int) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/cwd")
-    except OSError:
-        return ""
+        return False
 
 
 def wait(holds: Callable[[], bool], what: str = "") -> None:

@@ -115,13 +115,13 @@ class Supervisor:
             if first or (self.code is not None and self.record["code"] == ""):
                 self._term()
         if self.kill_at is not None and now >= self.kill_at:
-            kill_all(lambda: beneath({os.getpid()}))
+            kill_all(lambda: beneath(os.getpid()))
             self.pause_s = min(self.pause_s * 2, 0.5)
 
     def _term(self) -> None:
         """SIGTERM to whatever has not had it; what is stopped is woken, to hear it."""
         self._write(state="stopping", code="" if self.code is None else str(self.code))
-        for process in beneath({os.getpid()}):
+        for process in beneath(os.getpid()):
             if process not in self.told:
                 tell(process, signal.SIGTERM)
                 tell(process, signal.SIGCONT)
@@ -180,7 +180,7 @@ def _asked() -> float | None:
             words = file.read(64).strip(b"\0 \n")
     except OSError:
         return None
-    return int(words) / 1000 if words.isdigit() else None
+    return int(words) / 1000 if len(words) == 16 and words.isdigit() else None
 
 
 def _prctl(option: int, value: int) -> None:
@@ -200,6 +200,7 @@ def _become(work: Order, parent: int, say: int) -> None:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for target, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), target)
         os.umask(0o022)

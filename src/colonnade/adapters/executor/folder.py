@@ -48,6 +48,7 @@ def _record(path: Path) -> dict[str, str] | None:
 def asked(place: Path) -> bool:
     """Whether a stop was asked for."""
     try:
-        return (place / "stop").read_bytes().strip(b"\0 \n").isdigit()
+        words = (place / "stop").read_bytes().strip(b"\0 \n")
     except OSError:
         return False
+    return len(words) == 16 and words.isdigit()

@@ -12,14 +12,14 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
 Process = tuple[int, int]
 """A process for good: its id, and its start in clock ticks after boot. An id alone is used again."""
 
 
-def _stat(pid: int) -> tuple[bytes, int, int] | None:
-    """State, parent and start of a process; None when there is none. See proc_pid_stat(5)."""
+def stat(pid: int) -> tuple[bytes, int, int] | None:
+    """State, parent and start of a process; None when there is none. See proc_pidstat(5)."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
@@ -35,28 +35,56 @@ def _stat(pid: int) -> tuple[bytes, int, int] | None:
 
 def since(pid: int) -> int:
     """When a living process was started, in ticks after boot; 0 when it is gone, or dead and not yet waited for."""
-    found = _stat(pid) if pid > 0 else None
+    found = stat(pid) if pid > 0 else None
     return found[2] if found and found[0] not in b"ZX" else 0
 
 
-def processes() -> dict[int, tuple[bytes, int, int]]:
-    """Every process: its state, parent and start."""
-    every = ((int(name), _stat(int(name))) for name in os.listdir("/proc") if name.isdigit())
-    return {pid: found for pid, found in every if found}
+def processes() -> list[int]:
+    """Every process, the youngest first as far as numbers tell: what forks as it goes is found at its newest."""
+    return sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)
 
 
-def beneath(roots: set[int]) -> list[Process]:
-    """What descends from the roots, which are not among it."""
-    children: dict[int, list[Process]] = {}
-    for pid, (_, parent, start) in processes().items():
-        children.setdefault(parent, []).append((pid, start))
-    found: list[Process] = []
-    ahead = list(roots)
-    while ahead:
-        for child in children.pop(ahead.pop(), []):
-            found.append(child)
-            ahead.append(child[0])
+def above(pid: int) -> set[int]:
+    """A process and all that it descends from."""
+    found: set[int] = set()
+    while pid and pid not in found:
+        found.add(pid)
+        about = stat(pid)
+        pid = about[1] if about else 0
     return found
+
+
+def beneath(root: int) -> Iterator[Process]:
+    """What descends from a process, one at a time: the children of each are asked for after it was given.
+
+    So whoever stops each as it comes sees all that it had begun.
+    """
+    children = _children if os.path.exists(f"/proc/self/task/{os.getpid()}/children") else _children_by_search
+    ahead = [root]
+    while ahead:
+        parent = ahead.pop()
+        for pid in children(parent):
+            about = stat(pid)
+            if about and about[1] == parent:
+                yield pid, about[2]
+                ahead.append(pid)
+
+
+def _children(parent: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{parent}/task"):
+            with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:
+                found.extend(int(pid) for pid in file.read().split())
+    except OSError:
+        return found
+    return found
+
+
+def _children_by_search(parent: int) -> list[int]:
+    """For kernels without CONFIG_PROC_CHILDREN."""
+    every = ((pid, stat(pid)) for pid in processes())
+    return [pid for pid, about in every if about and about[1] == parent]
 
 
 def tell(process: Process, number: int) -> bool:
@@ -68,7 +96,7 @@ def tell(process: Process, number: int) -> bool:
         if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EMFILE, errno.ENFILE):
             return False
     try:
-        found = _stat(process[0])
+        found = stat(process[0])
         if not found or found[2] != process[1]:
             return False
         if handle >= 0:
@@ -83,14 +111,19 @@ def tell(process: Process, number: int) -> bool:
     return True
 
 
-def kill_all(look: Callable[[], Iterable[Process]]) -> int:
-    """Kill all that `look` finds: first stop it, until nothing new is found, so that nothing forks away. How many."""
+def kill_all(look: Callable[[], Iterator[Process]]) -> int:
+    """Kill all that `look` finds: first stop each as it is found, until nothing new is, so that nothing forks away.
+
+    Returns how many were found.
+    """
     stopped: set[Process] = set()
     reached = True
     while reached:
-        found = [process for process in look() if process not in stopped]
-        reached = sum(tell(process, signal.SIGSTOP) for process in found) > 0
-        stopped.update(found)
+        reached = False
+        for process in look():
+            if process not in stopped:
+                stopped.add(process)
+                reached = tell(process, signal.SIGSTOP) or reached
     for process in stopped:
         tell(process, signal.SIGKILL)
     return len(stopped)

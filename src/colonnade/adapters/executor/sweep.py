@@ -11,23 +11,22 @@ from __future__ import annotations
 import os
 import time
 
-from .processes import Process, beneath, kill_all, processes
+from .processes import Process, above, beneath, kill_all, processes, since
 from .record import LOST, MARK, RECORD_BYTES, ring, unpack, write_record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def left_behind(run: str, folder: str) -> list[Process]:
+
+def left_behind(run: str, folder: str) -> Iterator[Process]:
     """What belongs to the run by its mark or its output, and what descends from that; never ourselves or above us."""
-    every = processes()
-    above = {os.getpid()}
-    pid = os.getpid()
-    while pid in every and every[pid][1] not in above:
-        pid = every[pid][1]
-        above.add(pid)
-    living = {pid: start for pid, (state, _, start) in every.items() if state not in b"ZX" and pid not in above}
-    marked = {pid for pid in living if _marked(pid, run) or _writes(pid, folder)}
-    return [(pid, living[pid]) for pid in marked] + [
-        (pid, start) for pid, start in beneath(marked) if living.get(pid) == start and pid not in marked
-    ]
+    ours = above(os.getpid())
+    for pid in processes():
+        start = since(pid)
+        if start and pid not in ours and (_marked(pid, run) or _writes(pid, folder)):
+            yield pid, start
+            yield from beneath(pid)
 
 
 def _marked(pid: int, run: str) -> bool:
