@@ -88,9 +88,8 @@ def declarations(draw: st.DrawFn) -> Declaration:
     )
     paths = [None, *queues, *(f"{d}.{t}" for d, queue in queues.items() for t in queue.get("queues", {}))]
     job = st.fixed_dictionaries(
-        {"command": st.lists(WORDS, min_size=1, max_size=3)},
+        {"command": st.lists(WORDS, min_size=1, max_size=3), "image": st.one_of(TEXT, st.just("i:1"), st.none())},
         optional={
-            "image": TEXT,
             "queue": st.sampled_from(paths),
             "gpus": st.integers(0, 40),
             "gpu": st.integers(1, 1000).map(lambda milli: milli / 1000),
@@ -103,7 +102,7 @@ def declarations(draw: st.DrawFn) -> Declaration:
             "preemptible": st.booleans(),
         },
     )
-    compute = {"devices": "none", "queues": queues, "jobs": draw(st.dictionaries(NAMES, job, max_size=3))}
+    compute = {"devices": "none", "queues": queues, "jobs": draw(st.dictionaries(NAMES, job, min_size=1, max_size=3))}
     body: dict[str, Any] = {"version": 1, "project": draw(NAMES), "compute": compute}
     if draw(st.booleans()):
         body["services"] = {"chat": {"answer_with": {"url": "http://x/v1", "model": "m", "key_env": draw(WORDS)}}}

@@ -31,6 +31,7 @@ COMMANDS = (
     Command("run", "run", "Any command, under a lease on a share of the GPUs", "Fabric"),
     Command("gpu", "gpu", "Devices and leases: who holds what, how busy", "Fabric"),
     Command("simulate", "simulate", "What if: place a trace on nodes, compare policies, with a picture", "Fabric"),
+    Command("render", "render", "The declaration as manifests for Kubernetes", "Fabric"),
     Command("why", "why", "Everything that led to an answer, a document, a decision", "Prove"),
     Command("impact", "impact", "Everything that a document, a run, a person touched", "Prove"),
     Command("verify", "verify", "Is the ledger intact? Checks everything, offline", "Prove"),
