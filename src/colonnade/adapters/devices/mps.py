@@ -40,14 +40,16 @@ class Mps:
     Args:
         folder: where pipes and logs lie.
         program: the control program, by name or path.
+        environment: what it inherits; PATH tells where it is looked for.
     """
 
-    def __init__(self, folder: Path, program: str = PROGRAM) -> None:
+    def __init__(self, folder: Path, program: str = PROGRAM, environment: Mapping[str, str] | None = None) -> None:
         self._folder, self._program = folder, program
+        self._inherited = {"PATH": os.defpath, **(environment or {})}
 
     def missing(self) -> str:
         """Why there is no MPS here, one sentence, or ""."""
-        if shutil.which(self._program) is None:
+        if shutil.which(self._program, path=self._inherited["PATH"]) is None:
             return f"MPS needs {PROGRAM}, which comes with NVIDIA's driver."
         return ""
 
@@ -135,15 +137,16 @@ class Mps:
 
     def _run(self, arguments: list[str], uuid: str, words: bytes = b"") -> tuple[int, str]:
         environment = {
-            **os.environ,
+            **self._inherited,
             "CUDA_VISIBLE_DEVICES": uuid,
             "CUDA_MPS_PIPE_DIRECTORY": str(self.pipes(uuid)),
             "CUDA_MPS_LOG_DIRECTORY": str(self._logs(uuid)),
         }
         try:
             with tempfile.TemporaryFile() as said:  # no pipe: a daemon may keep it open, and then it never ends
+                program = shutil.which(self._program, path=self._inherited["PATH"]) or self._program
                 done = subprocess.run(
-                    [self._program, *arguments], input=words, stdout=said, stderr=said, env=environment,
+                    [program, *arguments], input=words, stdout=said, stderr=said, env=environment,
                     timeout=_ANSWER_S, start_new_session=True,
                 )  # fmt: skip
                 said.seek(0)

@@ -70,9 +70,16 @@ class NvmlDevices:
             self._tidy()
 
     @classmethod
-    def parse(cls, text: str, *, folder: Path, node: str = "local") -> NvmlDevices:
-        """The devices of "nvml" or "nvml?mps=off"; `options.py` tells the rest. Raises `UsageError` too."""
-        return cls(folder, options=read_options(text), node=node)
+    def parse(
+        cls, text: str, *, folder: Path, node: str = "local", environment: Mapping[str, str] | None = None
+    ) -> NvmlDevices:
+        """The devices of "nvml" or "nvml?mps=off"; `options.py` tells the rest. Raises `UsageError` too.
+
+        Args:
+            environment: what NVIDIA's programs inherit: PATH, and LD_LIBRARY_PATH where the driver lies elsewhere.
+        """
+        options = read_options(text)
+        return cls(folder, options=options, node=node, mps=Mps(folder / "mps", environment=environment))
 
     def inventory(self) -> Sequence[Device]:
         with self._lock:
