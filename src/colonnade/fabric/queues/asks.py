@@ -30,6 +30,7 @@ class Ask:
         state: pending; held; releasing (asked to end, and still there).
         held: where it is, while held or releasing; None when its node is not known any more.
         since_ms: when it was granted; the share counts towards a guarantee in this order.
+        borrowed: whether it was granted as borrowed (it may be inside the guarantee since).
         gang, gang_size: claims of one gang start together or not at all; "" for a claim of its own.
         movable: its owner said that it may be stopped and started again.
         idle: it has computed nothing for longer than it may.
@@ -46,6 +47,7 @@ class Ask:
     state: Literal["pending", "held", "releasing"] = "pending"
     held: Slot | None = None
     since_ms: int = 0
+    borrowed: bool = False
     gang: str = ""
     gang_size: int = 1
     movable: bool = False
@@ -158,6 +160,11 @@ class Unit:
     def since_ms(self) -> int:
         """Since when all of it is held."""
         return max(ask.since_ms for ask in self.asks)
+
+    @cached_property
+    def borrowed(self) -> bool:
+        """Whether it was granted as borrowed."""
+        return any(ask.borrowed for ask in self.asks)
 
     @cached_property
     def movable(self) -> bool:

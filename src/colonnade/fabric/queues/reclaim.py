@@ -3,10 +3,12 @@
 
 Rules, as in Kueue (reclaimWithinCohort, borrowWithinCohort) and KAI-Scheduler (reclaim, preempt):
 - a claim inside a guarantee takes back from whoever borrows, first in its own department, then anywhere;
-- a more urgent claim takes from less urgent leases of its own queue, and from less urgent ones that are borrowed;
+- a more urgent claim takes from less urgent leases that are borrowed; and from less urgent ones inside a guarantee that
+  it shares (its queue's, its department's), when it is inside that guarantee once they have ended;
 - a lease is borrowed at a level (team, department) when it and those that stand before it there exceed the guarantee,
-  and it is taken only while the level keeps its guarantee without it. More urgent, then earlier granted leases stand
-  before; in a department those before all others that are inside the guarantee of their team.
+  and it is taken only while the level keeps its guarantee without it. They stand in the order in which they were
+  granted, so that what was granted inside a guarantee stays inside; in a department, first those that are inside the
+  guarantee of their team.
 Nothing here ends a lease: the search runs on a trial cluster, which it leaves as it was.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +26,7 @@ from colonnade.core.claims import Claim
 from colonnade.fabric.placement.cluster import Cluster, Slot
 from colonnade.fabric.queues.asks import Reason, Unit
 from colonnade.fabric.queues.room import Part, Room
-from colonnade.fabric.queues.tree import Tree, Usage
+from colonnade.fabric.queues.tree import BORROWED, INSIDE, LENT, Tree, Usage
 from colonnade.fabric.queues.trial import Hopeless, Trial
 
 Mask = NDArray[np.bool_]
@@ -64,11 +67,20 @@ def borrowed(tree: Tree, held: Iterable[Unit]) -> dict[str, set[str]]:
 
 
 def _beyond(members: list[Unit], guaranteed: int, first: frozenset[str] | set[str] = frozenset()) -> set[str]:
-    out, used = set(), 0
-    for unit in sorted(members, key=lambda unit: (unit.lease not in first, -unit.priority, unit.since_ms, unit.lease)):
-        used += unit.milli
-        if used > guaranteed:
-            out.add(unit.lease)
+    def turn(unit: Unit) -> tuple[bool, int]:
+        return unit.lease not in first, unit.since_ms
+
+    out: set[str] = set()
+    used = 0
+    for _, at_once in groupby(sorted(members, key=lambda unit: (turn(unit), unit.borrowed, unit.lease)), turn):
+        rest = []
+        for unit in at_once:  # of what was granted in one cycle, first what fits
+            if used + unit.milli <= guaranteed:
+                used += unit.milli
+            else:
+                rest.append(unit)
+        used += sum(unit.milli for unit in rest)
+        out.update(unit.lease for unit in rest)
     return out
 
 
@@ -90,13 +102,12 @@ class Search:
         beyond = borrowed(tree, held)
         self.alive = np.ones(len(self.held), dtype=bool)
         self.queue = np.array([self.queues.index(path[0]) for path in paths], dtype=np.int64)
+        self.milli = np.array([unit.milli for unit in self.held], dtype=np.int64)
         self.priority = np.array([unit.priority for unit in self.held], dtype=np.int64)
-        self.beyond_team = np.array(
-            [u.lease in beyond[p[0]] for u, p in zip(self.held, paths, strict=True)], dtype=bool
-        )
-        self.beyond_all = np.array(
-            [u.lease in beyond[p[-1]] for u, p in zip(self.held, paths, strict=True)], dtype=bool
-        )
+        team = [u.lease in beyond[path[0]] for u, path in zip(self.held, paths, strict=True)]
+        whole = [u.lease in beyond[path[-1]] for u, path in zip(self.held, paths, strict=True)]
+        self.beyond_team, self.beyond_all = np.array(team, dtype=bool), np.array(whole, dtype=bool)
+        self.standing = np.where(self.beyond_team, np.where(self.beyond_all, BORROWED, LENT), INSIDE)
         self.on: defaultdict[int, dict[int, Part]] = defaultdict(dict)
         for rank, unit in enumerate(self.held):
             for node, part in _parts(unit).items():
@@ -113,7 +124,7 @@ class Search:
             return None
         reclaimed, stages = self._rights(unit)
         for candidates in stages:
-            found = _Attempt(self, unit, candidates).run()
+            found = _Attempt(self, unit, candidates, reclaimed).run()
             if found:
                 chosen, slots = found
                 self.alive[chosen] = False
@@ -138,8 +149,8 @@ class Search:
         return [ours for ours, _ in pairs], np.array(team, bool), np.array(whole, bool), np.array(near, bool)
 
     def _rights(self, unit: Unit) -> tuple[Mask, list[Mask]]:
-        """Who may be taken back; and whom to try, in stages: borrowed in its own department; all borrowed; and all less
-        urgent ones.
+        """Who may be taken back; and whom to try, in stages: borrowed in its own department; all borrowed; less urgent
+        ones that are borrowed; less urgent ones inside a guarantee that it shares.
         """
         tree, used = self.usage.tree, self.usage.held
         if unit.queue not in self._levels:
@@ -150,8 +161,9 @@ class Search:
         at = self.queue
         free = self.alive & (self.beyond_team | ~team[at]) & (self.beyond_all | ~whole[at])
         reclaim = free & owed[at]
+        less = (self.priority < unit.priority) & free
         stages: list[Mask] = []
-        for stage in (reclaim & near[at], reclaim, reclaim | (free & (self.priority < unit.priority))):
+        for stage in (reclaim & near[at], reclaim, reclaim | (less & (self.standing == BORROWED)), reclaim | less):
             if stage.sum() > (stages[-1].sum() if stages else 0):
                 stages.append(stage)
         return reclaim, stages
@@ -200,7 +212,8 @@ def _parts(unit: Unit) -> dict[int, Part]:
 class _Attempt:
     """One unit against one set of candidates, on the trial."""
 
-    def __init__(self, search: Search, unit: Unit, candidates: Mask) -> None:
+    def __init__(self, search: Search, unit: Unit, candidates: Mask, reclaimed: Mask) -> None:
+        self.reclaimed = reclaimed
         self.search, self.unit, self.trial = search, unit, search.trial
         self.candidates = candidates.copy()
         self.chosen: list[int] = []
@@ -215,10 +228,29 @@ class _Attempt:
                 return None
             if joint:
                 self._prune(mark)
-            slots = self._try(mark, self.chosen)
+            slots = self._try(mark, self.chosen) if self._earned() else None
         finally:
             self.trial.back(mark)
         return (self.chosen, slots) if self.chosen and slots else None
+
+    def _earned(self) -> bool:
+        """Whether it then stands to its guarantees no worse than whoever goes only for being less urgent."""
+        search, usage, unit = self.search, self.search.usage, self.unit
+        standing = [int(search.standing[rank]) for rank in self.chosen if not self.reclaimed[rank]]
+        lost = self._lost(self.chosen)
+        after = (
+            level for level, name in enumerate(usage.tree.path(unit.queue))
+            if usage.held[name] - lost[name] + unit.milli <= usage.tree.guaranteed(name)
+        )  # fmt: skip
+        return not standing or next(after, BORROWED) <= min(standing)
+
+    def _lost(self, gone: Iterable[int]) -> Counter[str]:
+        lost = Counter[str]()
+        for rank in gone:
+            other = self.search.held[rank]
+            for name in self.search.usage.tree.path(other.queue):
+                lost[name] += other.milli
+        return lost
 
     def _choose(self, ranks: Iterable[int]) -> None:
         for rank in ranks:
@@ -244,11 +276,7 @@ class _Attempt:
 
     def _tight(self, gone: Iterable[int]) -> list[str]:
         """Which of its limits the unit would exceed without these."""
-        usage, unit, lost = self.search.usage, self.unit, Counter[str]()
-        for rank in gone:
-            other = self.search.held[rank]
-            for name in usage.tree.path(other.queue):
-                lost[name] += other.milli
+        usage, unit, lost = self.search.usage, self.unit, self._lost(gone)
         limits = ((name, usage.tree.limit(name)) for name in usage.tree.path(unit.queue))
         return [n for n, limit in limits if limit is not None and usage.held[n] - lost[n] + unit.milli > limit]
 
