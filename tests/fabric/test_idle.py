@@ -56,27 +56,36 @@ def test_growing_memory_is_busy_and_shrinking_memory_is_not() -> None:
 def test_samples_without_an_answer_are_no_idleness() -> None:
     mark = watched([(at, None, None) for at in range(1000, 10 * AFTER, 1000)])
     assert idle_ms(mark) == 0
-    assert watched(quiet(1000, 30_000), mark).last_busy_ms == mark.last_busy_ms
+    mark = watched(quiet(10 * AFTER, 10 * AFTER + 30_000), mark)
+    assert idle_ms(mark) == 30_000
+
+
+def test_a_few_lost_samples_do_not_start_the_count_again() -> None:
+    mark = watched([*quiet(1000, 20_000), (21_000, None, None), (22_000, None, 100), *quiet(25_000, 40_000)])
+    assert idle_ms(mark) == 40_000
 
 
 def test_memory_that_is_told_alone_does_not_make_a_lease_idle() -> None:
     assert idle_ms(watched([(at, None, 100) for at in range(1000, 10 * AFTER, 1000)])) == 0
 
 
-def test_a_gap_counts_as_nothing_and_what_was_measured_before_it_still_counts() -> None:
-    mark = watched(quiet(1000, 30_000))
+def test_after_a_long_gap_the_count_starts_again_for_it_may_have_worked_meanwhile() -> None:
     later = 30_000 + 3_600_000
-    mark = watched(quiet(later, later + 20_000), mark)
-    assert idle_ms(mark) == 30_000 + 20_000
+    mark = watched(quiet(later, later + 20_000), watched(quiet(1000, 30_000)))
+    assert idle_ms(mark) == 20_000
 
 
 def test_a_mark_survives_a_restart_and_the_time_without_a_daemon_counts_towards_nothing() -> None:
     mark = Mark(**asdict(watched(quiet(1000, 59_000))))
+    assert idle_ms(seen(mark, 61_000, 0, 100)) == 61_000  # a short one: the driver still tells of it
     back = 59_000 + 10 * AFTER
-    assert expiry_ms(mark, back, AFTER, back, 15_000) > back
-    mark = seen(mark, back, 0, 100)
-    assert not is_idle(mark, AFTER)
-    assert idle_ms(mark) == 59_000
+    assert expiry_ms(mark, back, AFTER, back, 900_000) == back + 1000 + SAMPLING_MS  # nobody has looked yet
+    assert idle_ms(seen(mark, back, 0, 100)) == 0
+
+
+def test_memory_that_grew_while_no_daemon_ran_is_busy() -> None:
+    mark = watched(quiet(1000, 59_000))
+    assert idle_ms(seen(mark, 60_000, 0, 101)) == 0
 
 
 def test_a_lease_expires_by_silence_or_by_idleness_whichever_is_first() -> None:
@@ -106,20 +115,20 @@ SAMPLES = st.lists(
 def test_idleness_is_at_most_the_measured_time_since_the_last_busy_sample(
     samples: list[tuple[int, int | None, int | None]],
 ) -> None:
-    mark, now, measured_idle, memory = started(0), 0, 0, -1
+    mark, now, last, count, memory = started(0), 0, 0, 0, -1  # last answer, and idleness measured until then
     for passed, busy, used in samples:
         now += passed
         mark = seen(mark, now, busy, used)
         grew = used is not None and used > memory
         memory = memory if used is None else used
-        if busy or grew:
-            measured_idle = 0
-        elif busy is not None and passed <= LONGEST_GAP_MS:
-            measured_idle += passed
-        assert idle_ms(mark) == measured_idle
-        assert mark.seen_ms == now
-        assert expiry_ms(mark, now, AFTER, 0, 1 << 60) - now == AFTER + SAMPLING_MS - measured_idle
-        assert expiry_ms(mark, now + 10**9, AFTER, 0, 1 << 60) - (now + 10**9) == AFTER + SAMPLING_MS - measured_idle
+        if busy or grew or (busy is not None and now - last > LONGEST_GAP_MS):
+            last, count = now, 0
+        elif busy is not None:
+            last, count = now, count + now - last
+        assert idle_ms(mark) == count
+        assert mark.seen_ms == last
+        assert expiry_ms(mark, now, AFTER, 0, 1 << 60) - now == AFTER + SAMPLING_MS - count
+        assert expiry_ms(mark, now + 10**9, AFTER, 0, 1 << 60) - (now + 10**9) == AFTER + SAMPLING_MS - count
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,8 +5,9 @@ The rule, in the caller's clock (that of the store):
 
 - busy is any sample above 0 of compute, or more memory than in the sample before. One busy second wipes out all
   idleness before it: a job that loads data on the CPU, or waits for a request, is safe for `idle_after` each time.
-- only measured time counts. A sample without an answer, a gap in the samples, and the time in which no daemon ran are
-  no idleness: they move the last busy moment forward by their length.
+- only measured time counts. An answer tells of the time since the one before it, as drivers keep a few seconds of use.
+  Where answers were further apart than that (a driver that is silent, a daemon that was away), the lease may have
+  worked meanwhile, and the count starts again. Never to take back a busy share is worth a later return of an idle one.
 - so the share is taken back at `last_busy + idle_after`, and the lease expires then or at `heartbeat + ttl`.
 
 A Mark is all that is remembered: three integers that are stored with the lease, and survive a restart.
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from colonnade.ports.outside.devices import Use
 
 LONGEST_GAP_MS = 5_000
-"""Between two samples more time than this was not measured. Samples come about once a second."""
+"""An answer tells of no more time than this. Samples come about once a second."""
 SAMPLING_MS = 2_000
 """A pause of t looks up to this much longer, for it begins just after one sample and ends just before another."""
 
@@ -30,8 +31,8 @@ class Mark:
     """What is remembered of a lease.
 
     Attributes:
-        last_busy_ms: its last busy moment, moved forward by every time since then that was not measured.
-        seen_ms: its newest sample, with or without an answer.
+        last_busy_ms: its last busy moment, or the end of a later time that was not measured.
+        seen_ms: the newest sample with an answer.
         last_mib: memory in the newest sample that told it; -1 before the first.
     """
 
@@ -55,7 +56,7 @@ def seen(mark: Mark, now_ms: int, busy_milli: int | None, used_mib: int | None) 
     Args:
         mark: before it.
         now_ms: when it was taken. Time never runs backwards for a mark: an earlier moment counts as the last one.
-        busy_milli: thousandths of the moment in which the lease computed; None when nobody can tell.
+        busy_milli: the most that the lease computed since the last answer, in thousandths; None when nobody can tell.
         used_mib: what its processes hold on the devices; None when nobody can tell.
 
     >>> mark = started(0)
@@ -66,12 +67,12 @@ def seen(mark: Mark, now_ms: int, busy_milli: int | None, used_mib: int | None) 
     """
     now_ms = max(now_ms, mark.seen_ms)
     memory = mark.last_mib if used_mib is None else used_mib
-    passed = now_ms - mark.seen_ms
     if busy_milli or memory > mark.last_mib:
         return Mark(now_ms, now_ms, memory)
-    if busy_milli is None or passed > LONGEST_GAP_MS:
-        return Mark(mark.last_busy_ms + passed, now_ms, memory)
-    return Mark(mark.last_busy_ms, now_ms, memory)
+    if busy_milli is None:
+        return Mark(mark.last_busy_ms, mark.seen_ms, memory)
+    measured_all = now_ms - mark.seen_ms <= LONGEST_GAP_MS
+    return Mark(mark.last_busy_ms if measured_all else now_ms, now_ms, memory)
 
 
 def idle_ms(mark: Mark) -> int:
