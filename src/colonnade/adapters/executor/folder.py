@@ -4,16 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from colonnade.adapters.executor.processes import since
-from colonnade.adapters.executor.record import RECORD_BYTES, unpack
+from colonnade.adapters.executor.record import RECORD_BYTES, boot, unpack
 from colonnade.ports.outside.executor import Seen
 
 
 def alive(record: Mapping[str, str]) -> bool:
     """Whether the supervisor that wrote the record lives."""
-    return record["supervisor"] != "" and since(int(record["supervisor"])) == int(record["since"])
+    if record["supervisor"] == "" or record["boot"] != this_boot():
+        return False
+    return since(int(record["supervisor"])) == int(record["since"])
+
+
+@cache
+def this_boot() -> str:
+    """What names this boot of the machine."""
+    return boot()
 
 
 def told(run: str, record: Mapping[str, str]) -> Seen:

@@ -18,6 +18,7 @@ another boot, or without a living supervisor, is a lost run.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import marshal
 import os
@@ -31,9 +32,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colonnade.adapters.executor.bell import Bell
-from colonnade.adapters.executor.folder import alive, asked, read, told
+from colonnade.adapters.executor.folder import alive, asked, read, this_boot, told
 from colonnade.adapters.executor.processes import tell
-from colonnade.adapters.executor.record import FIELDS, LOST, MARK, RECORD_BYTES, boot, pack
+from colonnade.adapters.executor.record import FIELDS, LOST, MARK, RECORD_BYTES, pack
 from colonnade.core.errors import StateError, StorageFull
 from colonnade.ports.outside.executor import Seen, Work
 
@@ -62,7 +63,6 @@ class LocalExecutor:
         self._folder = folder.absolute()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / "changed").touch(0o600)
-        self._boot = boot()
         self._bell = Bell([self._folder / "changed"])
         self._lock = threading.RLock()
         self._children: dict[str, _Child] = {}
@@ -79,16 +79,18 @@ class LocalExecutor:
                     self._prepare(place)
                     self._launch(work.run, lock, _order(work))
         except OSError as error:
-            kind = StorageFull if error.errno in (28, 122) else StateError
-            raise kind(f"{work.run} cannot be started: {error.strerror}") from error
+            raise _refusal(f"{work.run} cannot be started", error) from error
 
     def seen(self) -> Mapping[str, Seen]:
         """See `Executor.seen`."""
         with self._lock:
             self._wait_for_children()
-            with os.scandir(self._folder) as listing:
-                names = [entry.name for entry in listing if entry.name not in self._over and entry.is_dir()]
-            found = ((name, self._ended.get(name) or self._look(name)) for name in names)
+            try:
+                with os.scandir(self._folder) as listing:
+                    names = [entry.name for entry in listing if entry.name not in self._over and entry.is_dir()]
+                found = [(name, self._ended.get(name) or self._look(name)) for name in sorted(names)]
+            except OSError as error:
+                raise _refusal("the runs cannot be read", error) from error
             return {name: seen for name, seen in found if seen}
 
     def stop(self, run: str, grace_ms: int) -> None:
@@ -140,7 +142,7 @@ class LocalExecutor:
     def _begun(self, place: Path) -> bool:
         """Whether the run was begun once, by anybody: then never again."""
         record = read(place)
-        begun = record is not None and (record["supervisor"] != "" or record["boot"] != self._boot)
+        begun = record is not None and (record["supervisor"] != "" or record["boot"] != this_boot())
         return begun or (record is not None and record["state"] == "ended") or (place / "outcome").exists()
 
     def _prepare(self, place: Path) -> None:
@@ -154,7 +156,7 @@ class LocalExecutor:
             os.close(descriptor)
         descriptor = os.open(place / "state", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _write(descriptor, dict.fromkeys(FIELDS, "") | {"state": "starting", "boot": self._boot})
+            _write(descriptor, dict.fromkeys(FIELDS, "") | {"state": "starting", "boot": this_boot()})
         finally:
             os.close(descriptor)
 
@@ -202,14 +204,17 @@ class LocalExecutor:
 
     def _look(self, run: str) -> Seen | None:
         """What is known of a run that has not ended as far as we knew; starts a sweep where a supervisor was lost."""
-        place = self._place(run)
+        place = self._folder / run
         record = read(place)
         if record is None:
             if (place / "outcome").exists():
                 self._over.add(run)
             return None
         if record["state"] != "ended" and not alive(record):
-            record = self._without_supervisor(run, place, read(place) or record)
+            try:
+                record = self._without_supervisor(run, place)
+            except FileNotFoundError:  # somebody deleted its folder
+                return None
         if record is None:
             return None
         seen = told(run, record)
@@ -219,23 +224,30 @@ class LocalExecutor:
             return Seen(run, "stopping", seen.pid, None, seen.started_ms)
         return seen
 
-    def _without_supervisor(self, run: str, place: Path, record: dict[str, str]) -> dict[str, str] | None:
-        """The record of a run whose supervisor is not there: not yet, not any more, or it just said the end."""
-        if record["state"] == "ended" or alive(record):
-            return record
-        if record["boot"] != self._boot:
-            return _conclude(place, record, message=LOST)
+    def _without_supervisor(self, run: str, place: Path) -> dict[str, str] | None:
+        """The record of a run whose supervisor was not there: not yet, not any more, or it just said the end."""
+        with _locked(place, wait=False) as lock:
+            record = read(place)
+            if record is None or record["state"] == "ended" or alive(record):
+                return record
+            if lock < 0:  # its supervisor is on its way, or a sweeper is at work
+                return record if record["supervisor"] == "" else record | {"state": "unknown"}
+            return self._settle(run, place, record, lock)
+
+    def _settle(self, run: str, place: Path, record: dict[str, str], lock: int) -> dict[str, str] | None:
+        """What becomes of a run that nobody supervises. We hold its lock."""
         child = self._children.get(run)
-        if child and child.status is None:
-            return record if not child.sweeps else record | {"state": "unknown"}
+        if record["boot"] != this_boot():
+            return _conclude(place, record, message=LOST)
         if record["supervisor"] == "":
             return _conclude(place, record, message=_NEVER_BEGAN) if child else None
-        if child and os.WIFEXITED(child.status or 0):
-            code = "" if child.sweeps else str(os.WEXITSTATUS(child.status or 0))
-            return _conclude(place, record, code=code, message=LOST if child.sweeps else "")
-        with _locked(place, wait=False) as lock:
-            if lock >= 0:
-                self._launch(run, lock, b"", "sweep")
+        if child and child.status is not None and os.WIFEXITED(child.status):
+            if child.sweeps:
+                return _conclude(place, record, message=LOST)
+            if str(child.pid) == record["supervisor"]:
+                return _conclude(place, record, code=str(os.WEXITSTATUS(child.status)))
+        if child is None or child.status is not None:
+            self._launch(run, lock, b"", "sweep")
         return record | {"state": "unknown"}
 
 
@@ -250,6 +262,11 @@ def _conclude(place: Path, record: dict[str, str], *, code: str = "", message: s
         finally:
             os.close(descriptor)
     return record
+
+
+def _refusal(what: str, error: OSError) -> StateError:
+    kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StateError
+    return kind(f"{what}: {error.strerror}")
 
 
 def _ask(path: Path, grace_ms: int) -> None:
@@ -277,7 +294,7 @@ def _order(work: Work) -> bytes:
 
 def _write(descriptor: int, record: dict[str, str]) -> None:
     if os.pwrite(descriptor, pack(record), 0) != RECORD_BYTES:
-        raise OSError(28, os.strerror(28))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
