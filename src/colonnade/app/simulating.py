@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from colonnade.app.simulated import document_of
 from colonnade.core.claims import WHOLE, Claim
 from colonnade.core.errors import UsageError
 from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Placer
@@ -28,11 +29,10 @@ from colonnade.fabric.simulate import inventory, trace
 from colonnade.fabric.simulate.backfill import Backfill, Queue
 from colonnade.fabric.simulate.departures import Departures, run_jobs
 from colonnade.fabric.simulate.policies import BASELINES
-from colonnade.fabric.simulate.replay import Replay, percentile_ms, replay
+from colonnade.fabric.simulate.replay import Replay, replay
 from colonnade.fabric.simulate.rows import Row, csv_rows, require
 from colonnade.fabric.simulate.trace import Pod
 
-SCHEMA = "colonnade.simulate/1"
 POLICIES = ("ours", *BASELINES)
 Progress = Callable[[str, int, int], None]
 
@@ -104,7 +104,7 @@ def simulate(wish: Wish, progress: Progress = lambda _label, _done, _total: None
         )
     if wish.load is not None:
         departures = _departures(wish, nodes, [p for p in pods if p.claim not in impossible], capacity, progress)
-    document = _document(wish, nodes, pods, impossible, replays, departures)
+    document = document_of(wish, nodes, pods, impossible, replays, departures)
     return Outcome(document, replays, departures)
 
 
@@ -225,111 +225,3 @@ def _yaml_rows(text: str, source: str, needed: Sequence[str]) -> list[Row]:
         require(cells, source, line, needed)
         rows.append(Row(source, line, cells))
     return rows
-
-
-# --- saying -------------------------------------------------------------------------------------------
-
-
-def _document(
-    wish: Wish,
-    nodes: Sequence[NodeSpec],
-    pods: Sequence[Pod],
-    impossible: set[Claim],
-    replays: Mapping[str, Replay],
-    departures: Mapping[str, Departures],
-) -> dict[str, Any]:
-    models = Counter(device.model for node in nodes for device in node.devices)
-    return {
-        "schema": SCHEMA,
-        "nodes": {
-            "source": Path(wish.nodes).name if "://" not in wish.nodes else wish.nodes,
-            "added": list(wish.add_nodes),
-            "count": len(nodes),
-            "gpus": sum(models.values()),
-            "models": dict(sorted(models.items())),
-            "capacity_milli": sum(models.values()) * WHOLE,
-        },
-        "pods": {
-            "source": Path(wish.pods).name,
-            "count": len(pods),
-            "impossible": sum(pod.claim in impossible for pod in pods),
-        },
-        "seed": wish.seed,
-        "ratio": wish.ratio,
-        "quotas_milli": dict(wish.quotas),
-        "departures": None if wish.load is None else _settings(wish),
-        "policies": [_policy(name, found, departures.get(name)) for name, found in replays.items()],
-        "timing": {name: _timing(found, departures.get(name)) for name, found in replays.items()},
-    }
-
-
-def _settings(wish: Wish) -> dict[str, Any]:
-    return {
-        "load": wish.load,
-        "jobs": wish.jobs,
-        "move_cost_ms": round(wish.move_cost_s * 1000),
-        "movable": wish.movable,
-    }
-
-
-def _policy(name: str, found: Replay, left: Departures | None) -> dict[str, Any]:
-    capacity, curve = found.capacity_milli, found.curve
-    at, first = found.allocated_at_capacity_milli, found.first_refusal_milli
-    return {
-        "policy": name,
-        "allocated_milli": found.allocated_milli,
-        "allocated_share": _share(found.allocated_milli, capacity),
-        "idle_milli": capacity - found.allocated_milli,
-        "allocated_share_at_capacity": None if at is None else _share(at, capacity),
-        "first_rejection_at_share": None if first is None else _share(first, capacity),
-        "fragmentation": {
-            "milli": round(found.fragmented_milli),
-            "share": _share(found.fragmented_milli, capacity),
-        },
-        "cpu_allocated_share": _share(found.cpu_allocated_milli, found.cpu_capacity_milli),
-        "arrivals": dict(found.arrived),
-        "placed": dict(found.placed),
-        "rejected": dict(found.refused),
-        "rejected_by_quota": found.over_quota,
-        "curve": {
-            "asked_share": [_share(x, capacity) for x in curve.asked_milli],
-            "allocated_share": [_share(x, capacity) for x in curve.allocated_milli],
-            "fragmentation_share": [_share(x, capacity) for x in curve.fragmented_milli],
-        },
-        "waits": None if left is None else _waits(left),
-    }
-
-
-def _waits(left: Departures) -> dict[str, Any]:
-    return {
-        "by_size": {
-            kind: {
-                "jobs": wait.jobs,
-                "mean_ms": round(wait.mean_s * 1000),
-                "p95_ms": round(wait.p95_s * 1000),
-                "max_ms": round(wait.max_s * 1000),
-            }
-            for kind, wait in left.waits.items()
-        },
-        "slowdown_mean": round(left.slowdown_mean, 4),
-        "allocated_share": round(left.allocated_share, 5),
-        "moves": left.moves,
-        "unfinished": left.unfinished,
-    }
-
-
-def _timing(found: Replay, left: Departures | None) -> dict[str, Any]:
-    took = sum(found.took_s)
-    said = {
-        "decisions_per_s": round(len(found.took_s) / took) if took else 0,
-        "decision_p50_ms": round(percentile_ms(found.took_s, 50), 4),
-        "decision_p99_ms": round(percentile_ms(found.took_s, 99), 4),
-    }
-    if left is not None:
-        said["departures_s"] = round(sum(left.took_s), 3)
-    return said
-
-
-def _share(milli: float, capacity: int) -> float:
-    """Of the capacity, to a hundred-thousandth."""
-    return round(milli / capacity, 5) if capacity else 0.0

@@ -142,10 +142,12 @@ def _write(path: str, picture: bytes) -> None:
 
 
 def _report(document: Mapping[str, Any]) -> str:
+    from colonnade.app.simulated import finding
+
     parts = [_head(document), _placed(document)]
     if document["departures"]:
         parts.append(_waits(document))
-    return "\n\n".join([*parts, *filter(None, [_finding(document)])])
+    return "\n\n".join([*parts, f"{finding(document)}."])
 
 
 def _head(document: Mapping[str, Any]) -> str:
@@ -186,6 +188,8 @@ def _placed(document: Mapping[str, Any]) -> str:
 
 
 def _waits(document: Mapping[str, Any]) -> str:
+    from colonnade.app.simulated import span
+
     settings = document["departures"]
     rows = []
     for policy in document["policies"]:
@@ -196,41 +200,14 @@ def _waits(document: Mapping[str, Any]) -> str:
                     policy["policy"] if not number else "",
                     KIND_NAMES[kind],
                     f"{wait['jobs']:,}",
-                    *(_span(wait[column]) for column in ("mean_ms", "p95_ms", "max_ms")),
+                    *(span(wait[column] / 1000) for column in ("mean_ms", "p95_ms", "max_ms")),
                     f"{waits['allocated_share']:.1%}" if not number else "",
                     f"{waits['moves']:,}" if not number else "",
                 ]
             )
     title = f"With departures: {settings['jobs']:,} jobs at load {settings['load']:g}, a move costs its job "
     head = ["POLICY", "SIZE", "JOBS", "MEAN WAIT", "P95", "MAX", "ALLOCATED", "MOVES"]
-    return f"{paint(title + _span(settings['move_cost_ms']), 'bold')}\n\n{_columns(head, rows, left={0, 1})}"
-
-
-def _finding(document: Mapping[str, Any]) -> str:
-    """One sentence: what the difference between the best and the next policy is worth."""
-    ranked = sorted(document["policies"], key=lambda policy: -policy["allocated_milli"])
-    if len(ranked) < 2:
-        return ""
-    best, next_ = ranked[0], ranked[1]
-    more = (best["allocated_milli"] - next_["allocated_milli"]) / 1000
-    if round(more) < 1:
-        return f"{best['policy']} and {next_['policy']} keep equally many GPUs in use."
-    return (
-        f"{paint(best['policy'], 'bold')} keeps {more:,.0f} more GPU{'s' if round(more) != 1 else ''} in use than "
-        f"{next_['policy']}, the next best."
-    )
-
-
-def _span(milliseconds: int) -> str:
-    """A time as people say it.
-
-    >>> _span(0), _span(2_340), _span(64_000), _span(7_300_000)
-    ('0 s', '2.3 s', '1.1 min', '2.0 h')
-    """
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds else "0 s"
-    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+    return f"{paint(title + span(settings['move_cost_ms'] / 1000), 'bold')}\n\n{_columns(head, rows, left={0, 1})}"
 
 
 def _bar(share: float, width: int) -> str:

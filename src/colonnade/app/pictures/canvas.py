@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
@@ -40,13 +41,11 @@ class Canvas:
                 for x, y in (at[0], at[-1]):
                     self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
-    def box(self, left: float, top: float, right: float, bottom: float, colour: str, *, round_top: float = 0.0) -> None:
-        """A filled box; its upper corners may be round."""
+    def box(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
+        """A filled box."""
         (x0, y0), (x1, y1) = self._at((left, top)), self._at((right, bottom))
-        radius = min(round_top * self._fine, max(0.0, y1 - y0), max(0.0, (x1 - x0) / 2))
-        corners = (True, True, False, False)
         if x1 > x0 and y1 > y0:
-            self._draw.rounded_rectangle((x0, y0, x1 - 1, y1 - 1), radius, fill=colour, corners=corners)
+            self._draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=colour)
 
     def dot(self, at: Point, colour: str, radius: float) -> None:
         """A filled circle with a rim of paper."""
@@ -73,7 +72,7 @@ class Canvas:
         draw = ImageDraw.Draw(image)
         for (x, y), words, points, colour, anchor, bold in self._words:
             font = _font(round(points * self._dense))
-            stroke = points * self._dense * 0.028 if bold else 0
+            stroke = points * self._dense * 0.022 if bold else 0
             at = (x * self._dense, y * self._dense)
             draw.text(at, words, fill=colour, font=font, anchor=anchor, stroke_width=stroke)
         out = io.BytesIO()
@@ -106,7 +105,7 @@ def _dashes(points: Sequence[Point], length: float) -> list[list[Point]]:
     """The line cut into dashes and gaps of the same length, along its way."""
     pieces: list[list[Point]] = [[points[0]]]
     drawn, left = True, length
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         way = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
         gone = 0.0
         while way - gone > left:

@@ -33,7 +33,13 @@ class _Frame:
 
 
 def chart(
-    title: str, panels: Sequence[Sequence[Panel]], *, subtitle: str = "", width: int = WIDTH, height: int = HEIGHT
+    title: str,
+    panels: Sequence[Sequence[Panel]],
+    *,
+    subtitle: str = "",
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    lower: float = 0.0,
 ) -> bytes:
     """A PNG of twice as many pixels as `width` and `height` in points say.
 
@@ -42,20 +48,30 @@ def chart(
         panels: rows of panels.
         subtitle: on what it rests.
         width, height: in points.
+        lower: height of each row after the first; 0 for rows of equal height.
     """
     canvas = Canvas(width, height)
     canvas.text((MARGIN, 38), title, _fitting(canvas, title, width - 2 * MARGIN), INK, bold=True)
     canvas.text((MARGIN, 58), subtitle, BODY, SOFT)
     colours = _colours(panels)
-    tall = (height - HEAD - GAP / 2 - GAP * (len(panels) - 1)) / max(1, len(panels))
+    room = height - HEAD - GAP / 2 - GAP * (len(panels) - 1)
+    lower = lower or room / max(1, len(panels))
+    top = HEAD
     for row, across in enumerate(panels):
-        top = HEAD + row * (tall + GAP)
-        wide = (width - 2 * MARGIN - GAP * (len(across) - 1)) / len(across)
+        tall = lower if row else room - lower * (len(panels) - 1)
+        wide = (width - 2 * MARGIN - GAP * (len(across) - 1)) / max(1, len(across))
         for column, panel in enumerate(across):
             left = MARGIN + column * (wide + GAP)
-            frame = _Frame(left, top, left + wide, top + tall)
-            (_lines if isinstance(panel, Lines) else _bars)(canvas, frame, panel, colours)  # type: ignore[operator]
+            _panel(canvas, _Frame(left, top, left + wide, top + tall), panel, colours)
+        top += tall + GAP
     return canvas.png()
+
+
+def _panel(canvas: Canvas, frame: _Frame, panel: Panel, colours: dict[str, str]) -> None:
+    if isinstance(panel, Lines):
+        _lines(canvas, frame, panel, colours)
+    else:
+        _bars(canvas, frame, panel, colours)
 
 
 def _fitting(canvas: Canvas, title: str, wide: float) -> float:
@@ -80,14 +96,14 @@ def _title(canvas: Canvas, frame: _Frame, panel: Panel) -> None:
         canvas.text((frame.left, frame.top + 28), panel.note, SMALL, SOFT)
 
 
-def _inner(canvas: Canvas, frame: _Frame, panel: Panel, said: Sequence[str], right: float) -> _Frame:
+def _inner(canvas: Canvas, frame: _Frame, panel: Lines, said: Sequence[str], right: float) -> _Frame:
     """The area that is left for the data, with room for numbers at the left and names at the right."""
     room = max((canvas.width_of(words, SMALL) for words in said), default=0.0) + 8
     top = frame.top + (44 if panel.note else 28) + (14 if panel.y.label else 0)
     return _Frame(frame.left + room, top, frame.right - right, frame.bottom - 34)
 
 
-def _grid(canvas: Canvas, frame: _Frame, inner: _Frame, panel: Panel, along: Scale, ticks: Sequence[float]) -> None:
+def _grid(canvas: Canvas, frame: _Frame, inner: _Frame, panel: Lines, along: Scale, ticks: Sequence[float]) -> None:
     for tick in ticks:
         y = inner.y(along(tick))
         canvas.line([(inner.left, y), (inner.right, y)], GRID)
@@ -99,7 +115,7 @@ def _lines(canvas: Canvas, frame: _Frame, panel: Lines, colours: dict[str, str])
     shown = [_within(series, panel.x.low, panel.x.high) for series in panel.series]
     along, ticks = scale(panel.y, [y for series in shown for y in series.y])
     across, steps = scale(panel.x, [x for series in shown for x in series.x])
-    names = [f"{series.name} {panel.y.say(series.y[-1])}" for series in shown]
+    names = [f"{series.name} {panel.y.told(series.y[-1])}" for series in shown]
     room = max((canvas.width_of(name, BODY, bold=True) for name in names), default=0.0) + 12
     inner = _inner(canvas, frame, panel, [panel.y.say(tick) for tick in ticks], room)
     _title(canvas, frame, panel)
@@ -133,24 +149,20 @@ def _within(series: Series, low: float | None, high: float | None) -> Series:
 
 
 def _bars(canvas: Canvas, frame: _Frame, panel: Bars, colours: dict[str, str]) -> None:
-    values = [y for series in panel.series for y in series.y]
-    along, ticks = scale(panel.y, values if panel.y.log else [0.0, *values])
-    inner = _inner(canvas, frame, panel, [panel.y.say(tick) for tick in ticks], 0.0)
     _title(canvas, frame, panel)
-    _grid(canvas, frame, inner, panel, along, ticks)
-    room = (inner.right - inner.left) / max(1, len(panel.groups))
-    wide = min(46.0, room * 0.84 / max(1, len(panel.series)))
-    named = canvas.width_of(max((s.name for s in panel.series), key=len, default=""), SMALL) < wide + 6
-    for place, group in enumerate(panel.groups):
-        middle = inner.left + (place + 0.5) * room
-        start = middle - wide * len(panel.series) / 2
-        for number, series in enumerate(panel.series):
-            left, top = start + number * wide, inner.y(along(series.y[place]))
-            colour = colours[series.name] if series.strong else faint(colours[series.name], 0.62)
-            canvas.box(left + 1.5, top, left + wide - 1.5, inner.bottom, colour, round_top=2.0)
-            words = panel.y.say(series.y[place])
-            canvas.text((left + wide / 2, top - 4), words, SMALL, INK, anchor="ms", bold=series.strong)
-            if named:
-                canvas.text((left + wide / 2, inner.bottom + 6), series.name, SMALL, colours[series.name], anchor="mt")
-        canvas.text((middle, inner.bottom + (22 if named else 8)), group, BODY, INK, anchor="mt")
-    canvas.line([(inner.left, inner.bottom), (inner.right, inner.bottom)], SOFT)
+    names = max((canvas.width_of(series.name, BODY, bold=series.strong) for series in panel.series), default=0.0)
+    said = max((canvas.width_of(panel.say(series.y[0]), BODY, bold=True) for series in panel.series), default=0.0)
+    left, most = frame.left + names + 10, max((max(series.y) for series in panel.series), default=0.0)
+    long = (frame.right - said - 10 - left) / (most or 1.0)
+    step = min(24.0, (frame.bottom - frame.top - (40 if panel.note else 24)) / max(1, len(panel.series)))
+    for number, series in enumerate(panel.series):
+        middle = frame.top + (40 if panel.note else 24) + (number + 0.5) * step
+        end, reach = left + long * series.y[0], left + long * max(series.y)
+        colour = colours[series.name] if series.strong else faint(colours[series.name], 0.7)
+        canvas.text((left - 8, middle), series.name, BODY, colours[series.name], anchor="rm", bold=series.strong)
+        if reach > end:
+            canvas.line([(end, middle), (reach, middle)], colour, 1.6)
+            canvas.line([(reach, middle - 4), (reach, middle + 4)], colour, 1.6)
+        canvas.box(left, middle - step * 0.36, max(end, left + 1.5), middle + step * 0.36, colour)
+        at = (max(reach, end) + 7, middle)
+        canvas.text(at, panel.say(series.y[0]), BODY, INK, anchor="lm", bold=series.strong)

@@ -13,7 +13,7 @@ PALETTE = ("#0060A8", "#D1571B", "#2A8C6E", "#A8518E", "#8A6D00", "#5B6470")
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A line, or one bar of each group: its name, its numbers, and whether the eye should go there first."""
+    """A line, or a bar: its name, its numbers, and whether the eye should go there first."""
 
     name: str
     y: Sequence[float]
@@ -27,16 +27,20 @@ class Axis:
 
     Attributes:
         label: what they are, with the unit.
-        say: a number in words.
+        say: a number of the scale in words.
+        exact: a number of the data in words; like `say` when not given.
         low, high: the range; None for what the data need.
-        log: by factors of ten; zeros then stand at the foot.
     """
 
     label: str = ""
     say: Callable[[float], str] = "{:g}".format
+    exact: Callable[[float], str] | None = None
     low: float | None = None
     high: float | None = None
-    log: bool = False
+
+    def told(self, value: float) -> str:
+        """A number of the data."""
+        return (self.exact or self.say)(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,11 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Groups of bars, one bar a series, each with its number on top."""
+    """A bar for each series from zero to its first number, said at its end; a thin line goes on to its second."""
 
     title: str
-    groups: Sequence[str]
     series: Sequence[Series]
-    y: Axis = field(default_factory=Axis)
+    say: Callable[[float], str] = "{:g}".format
     note: str = ""
 
 
@@ -70,23 +73,18 @@ class Scale:
 
     low: float
     high: float
-    log: bool = False
 
     def __call__(self, value: float) -> float:
         """Where a number stands.
 
-        >>> Scale(0.0, 10.0)(2.5), Scale(1.0, 100.0, log=True)(10.0)
-        (0.25, 0.5)
+        >>> Scale(0.0, 10.0)(2.5)
+        0.25
         """
-        if self.log:
-            return (math.log(max(value, self.low)) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         return (value - self.low) / (self.high - self.low)
 
 
 def scale(axis: Axis, values: Sequence[float]) -> tuple[Scale, list[float]]:
     """A range that holds the values and ends on a tick, and its ticks."""
-    if axis.log:
-        return _by_tens(values)
     low = min(values, default=0.0) if axis.low is None else axis.low
     high = max(values, default=1.0) if axis.high is None else axis.high
     step = _step(max(high - low, 1e-9), 5)
@@ -95,16 +93,8 @@ def scale(axis: Axis, values: Sequence[float]) -> tuple[Scale, list[float]]:
     if axis.high is None:
         high = math.ceil(high / step - 1e-9) * step
     high = max(high, low + step)
-    first = math.ceil(low / step - 1e-9)
-    ticks = [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
-    return Scale(low, high), ticks
-
-
-def _by_tens(values: Sequence[float]) -> tuple[Scale, list[float]]:
-    positive = [value for value in values if value > 0] or [1.0]
-    low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)) + 1e-9)
-    high = max(high, low + 1)
-    return Scale(10.0**low, 10.0**high, log=True), [10.0**n for n in range(low, high + 1)]
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return Scale(low, high), [n * step for n in range(first, last + 1)]
 
 
 def _step(span: float, most: int) -> float:
