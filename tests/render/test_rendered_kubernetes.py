@@ -239,6 +239,8 @@ def test_isolation_that_nothing_keeps_there_is_said(level: str) -> None:
 def test_several_workers_are_a_gang() -> None:
     declaration = declared({"jobs": {"train": {**GPU, "workers": 4, "preemptible": True}}})
     spec = objects_of(declaration)["JobSet", "train"]["spec"]["replicatedJobs"][0]["template"]["spec"]
+    env = {one["name"] for one in spec["template"]["spec"]["containers"][0]["env"]}
+    assert env == {"COLONNADE_GPUS", "COLONNADE_RANK", "COLONNADE_WORKERS"}
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 4, 4)
     assert spec["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
     assert ("job/train", "gang") in lacks_of(declaration)

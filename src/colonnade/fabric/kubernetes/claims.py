@@ -15,8 +15,9 @@ from colonnade.core.claims import WHOLE
 from colonnade.core.quantities import shown_mib, shown_milli
 from colonnade.fabric.kubernetes.names import job_name
 from colonnade.fabric.kubernetes.objects import Lack, Rendered, made
-from colonnade.fabric.kubernetes.partitions import profile_for
 from colonnade.fabric.kubernetes.site import Site, Work
+from colonnade.fabric.mig.layout import profile_for
+from colonnade.fabric.mig.profiles import geometry_of
 
 DRIVER = "gpu.nvidia.com"
 GPU_CLASS = "gpu.nvidia.com"
@@ -81,10 +82,17 @@ def _asked(job: Work, site: Site, models: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _condition(job: Work, model: str) -> str:
-    profile = profile_for(model, job.claim.gpu_milli, job.claim.gpu_mib) if job.parted else ""
+    profile = _profile(job, model) if job.parted else ""
     if profile:
         return f"{model_condition(model, sized=False)} && device.attributes['{DRIVER}'].profile == '{profile}'"
     return model_condition(model, sized=not job.parted)
+
+
+def _profile(job: Work, model: str) -> str:
+    """The smallest MIG profile of a model that is enough; "" where none is, or none is known."""
+    geometry = geometry_of(model)
+    found = profile_for(job.claim, geometry) if geometry is not None else None
+    return found.name if found is not None else ""
 
 
 def model_condition(model: str, *, sized: bool = True) -> str:
@@ -119,7 +127,7 @@ def _lacks(job: Work, site: Site, *, ordered: bool) -> list[Lack]:
         asked = f" ({claim.isolation_at_least} was asked for)" if claim.isolation_at_least != "none" else ""
         text = f"its share of {shown_milli(claim.gpu_milli)}{memory} is counted, and nothing stops it from taking more"
         said.append(("isolation", f"{text}{asked}; `isolation_at_least: partition` takes a MIG instance"))
-    if job.parted and not all(profile_for(m, claim.gpu_milli, claim.gpu_mib) for m in claim.models or ("",)):
+    if job.parted and not all(_profile(job, model) for model in claim.models or ("",)):
         text = "no MIG profile of its models is known, so that any instance with enough memory will do, however small"
         said.append(("partition-size", f"{text} its share; name models such as H100-80GB"))
     if job.parted and site.queued:

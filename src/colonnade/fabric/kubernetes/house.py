@@ -94,6 +94,7 @@ def _pod(house: House) -> dict[str, Any]:
     return {
         "terminationGracePeriodSeconds": 60,
         "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from colonnade.core.quantities import shown_milli
 from colonnade.fabric.kubernetes.claims import REQUEST, claim_name
 from colonnade.fabric.kubernetes.names import job_name, shared
 from colonnade.fabric.kubernetes.objects import Lack, Rendered, labelled, made
@@ -58,7 +59,7 @@ def _set(spec: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _pod(job: Work) -> dict[str, Any]:
     claim = job.claim
-    container: dict[str, Any] = {"name": CONTAINER, "image": job.image, "command": list(job.command)}
+    container: dict[str, Any] = {"name": CONTAINER, "image": job.image, "command": list(job.command), "env": _env(job)}
     requests = {}
     if claim.cpu_milli:
         requests["cpu"] = f"{claim.cpu_milli}m"
@@ -77,11 +78,22 @@ def _pod(job: Work) -> dict[str, Any]:
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": job.grace_s,
         "automountServiceAccountToken": False,
+        "enableServiceLinks": False,  # or the Service of the house would set COLONNADE_... of its own
         "containers": [container],
     }
     if claim.gpus:
         pod["resourceClaims"] = [{"name": REQUEST, "resourceClaimTemplateName": claim_name(job.name)}]
     return pod
+
+
+def _env(job: Work) -> list[dict[str, Any]]:
+    """What `colonnade run` tells a command too, as far as it is known here: there is no lease to name."""
+    env: list[dict[str, Any]] = [{"name": "COLONNADE_GPUS", "value": shown_milli(job.claim.milli)}]
+    if job.workers > 1:
+        index = {"fieldPath": "metadata.labels['batch.kubernetes.io/job-completion-index']"}
+        env.append({"name": "COLONNADE_RANK", "valueFrom": {"fieldRef": index}})
+        env.append({"name": "COLONNADE_WORKERS", "value": str(job.workers)})
+    return env
 
 
 def _lacks(job: Work, site: Site) -> list[Lack]:
