@@ -129,11 +129,12 @@ def test_a_daemon_that_was_killed_finds_its_leases_again_and_ends_nothing() -> N
     leases = [room.ask()[0] for _ in range(17)]
     room.loop.step()
     room.loop.step()
-    before = {lease: room.lease(lease) for lease in leases}
+    before = {lease: (room.lease(lease).state, room.lease(lease).pid, room.lease(lease).token) for lease in leases}
     room.clock.advance(3_600_000)
     room.restart("two")
     room.loop.step()
-    assert {lease: room.lease(lease) for lease in leases} == before
+    now = {lease: (room.lease(lease).state, room.lease(lease).pid, room.lease(lease).token) for lease in leases}
+    assert now == before
     assert len(room.executor.started) == 16
 
 
@@ -212,3 +213,19 @@ def test_a_loop_that_lost_its_row_lease_changes_nothing() -> None:
     assert other.step() is False
     assert room.lease(lease) == granted
     assert room.state.rows("devices_of_project", project=PROJECT)[0]["used_milli"] in {0, 500}
+
+
+def test_a_lease_that_does_nothing_is_taken_back_and_time_without_a_daemon_does_not_count() -> None:
+    room = FabricRoom("simulated://1xL4-24GB", idle_after_ms=60_000)
+    lease = room.ask(Claim())[0]
+    room.loop.step()
+    room.loop.step()
+    room.pass_ms(50_000)
+    assert room.lease(lease).state == "held"
+    room.clock.advance(3_600_000)
+    room.restart("two")
+    room.pass_ms(5_000)
+    assert room.lease(lease).state == "held"
+    room.pass_ms(65_000)
+    assert room.lease(lease).state == "ended"
+    assert room.lease(lease).reason == "idle"

@@ -57,7 +57,8 @@ def as_yaml(rendering: Rendering) -> str:
         *(f"# Needs: {sentence}." for sentence in rendering.requires),
         *(f"# Not enforced ({lack.ref}): {lack.message}." for lack in rendering.lacks),
     ]
-    return "\n".join(head) + "\n" + "".join(f"---\n{_dumped(one.body)}" for one in rendering.objects)
+    comments = "\n".join(" ".join(line.split()) for line in head)  # a declared path may hold a line break
+    return comments + "\n" + "".join(f"---\n{_dumped(one.body)}" for one in rendering.objects)
 
 
 def write_files(rendering: Rendering, folder: Path) -> list[str]:
@@ -165,9 +166,10 @@ def _work(name: str, job: Job, compute: Compute) -> Work:
 
 
 def _simulated(devices: str) -> int:
-    """How many devices are simulated; 0 when they are not, or stand in a file."""
-    found = re.fullmatch(r"simulated://(?:(\d+)x)?(\d+)x[^x/].*", devices)
-    return int(found[1] or 1) * int(found[2]) if found else 0
+    """How many devices `simulated://8xH100-80GB,4xL4-24GB` has; 0 where none are simulated, or a file says how many."""
+    body = devices.partition("://")[2].partition("?")[0]
+    groups = [re.match(r"(\d+)x", group) for group in body.split(",")]
+    return sum(int(group[1]) for group in groups if group is not None)
 
 
 # --- objects as text ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from colonnade.app.settings.environment import Places, secret
+from colonnade.app.settings.environment import Places, for_programs, secret
 from colonnade.core.errors import MissingExtra, StateError, Unavailable
 from colonnade.core.note import NoteKey, Verify
 from colonnade.ports.outside.blobs import Blobs
@@ -239,6 +239,7 @@ def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tupl
         devices = SimulatedDevices.parse(wanted, folder=places.home / "devices", beside=places.folder)
         told = {m.name: (m.cpu_milli or UNCOUNTED, m.memory_mib or UNCOUNTED) for m in devices.machines}
         return devices, {"": (UNCOUNTED, UNCOUNTED), **told}
-    from colonnade.adapters.devices.nvml import open_nvml
+    from colonnade.adapters.devices.nvml.devices import NvmlDevices
 
-    return open_nvml(places.home / "devices"), {"": here}
+    drivers = NvmlDevices.parse(declared, folder=places.home / "devices", environment=for_programs())
+    return drivers, {"": here}

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from colonnade.core import entries, lease_entries
 from colonnade.core.canonical import canonical_json
 from colonnade.core.claims import Claim
+from colonnade.fabric.idle import Mark
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import Row, State, Transaction
@@ -52,6 +53,7 @@ class Lease:
     gives_way_to: str | None
     grace_ms: int
     busy_ms: int | None
+    sampled_ms: int | None
     busy_mib: int
     note: str
 
@@ -114,10 +116,14 @@ class Leases:
             return None
         return Command(tuple(argv), folder, environment)
 
+    def all_uuids(self) -> dict[str, str]:
+        """Id of each device -> its driver's name of it."""
+        rows = self._state.rows("devices_of_project", project=self._journal.project)
+        return {row["id"]: str(row["uuid"]) for row in rows}
+
     def uuids(self, lease: Lease) -> list[str]:
         """The drivers' names of the devices that it holds, in their order."""
-        rows = self._state.rows("devices_of_project", project=self._journal.project)
-        known = {row["id"]: str(row["uuid"]) for row in rows}
+        known = self.all_uuids()
         return [known[device] for device in lease.devices]
 
     # asking
@@ -223,10 +229,17 @@ class Leases:
         with self._state.transaction() as tx:
             tx.run("lease_confirm", id=lease.id, pid=pid, isolation=isolation)
 
-    def busy(self, lease: str, busy_ms: int, busy_mib: int) -> None:
-        """When it was last seen busy."""
+    def sampled(self, marks: Mapping[str, Mark]) -> None:
+        """Keep what is remembered of how busy each lease is."""
         with self._state.transaction() as tx:
-            tx.run("lease_busy", id=lease, busy_ms=busy_ms, busy_mib=busy_mib)
+            for lease, mark in marks.items():
+                tx.run(
+                    "lease_busy",
+                    id=lease,
+                    busy_ms=mark.last_busy_ms,
+                    sampled_ms=mark.seen_ms,
+                    busy_mib=mark.last_mib,
+                )
 
     # giving back
     def release(

@@ -131,9 +131,12 @@ class FabricLoop:
                 self._end(lease, self._after(lease, None), None)
         elif seen.state == "ended":
             self._end(lease, self._after(lease, seen), seen.code, seen.message)
-        elif seen.pid and seen.pid != lease.pid:
-            level = self.outside.devices.admit(lease.id, seen.pid)
-            self._leases.confirm(lease, seen.pid, level)
+        else:
+            if seen.pid and seen.pid != lease.pid:
+                level = self.outside.devices.admit(lease.id, seen.pid)
+                self._leases.confirm(lease, seen.pid, level)
+            if seen.state == "stopping" and lease.state == "held":  # whoever waited for it wants it to end, or has gone
+                self._release(lease, "left", lease.grace_ms, None)
 
     def _after(self, lease: Lease, seen: Seen | None) -> str:
         """What became of a lease whose process tree is gone."""

@@ -138,7 +138,7 @@ class Compute(Strict):
     @field_validator("devices")
     @classmethod
     def _known(cls, devices: str) -> str:
-        if devices not in {"nvml", "none"} and not devices.startswith("simulated://"):
+        if devices not in {"nvml", "none"} and not devices.startswith(("simulated://", "nvml?")):
             raise ValueError(f"{devices!r} is none of `nvml`, `none`, `simulated://8xH100-80GB`")
         return devices
 

@@ -131,6 +131,11 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in {"COLONNADE_KEYS", "COLONNADE_HOME"}}
 
 
+def for_programs() -> dict[str, str]:
+    """What programs of the driver need to be found and to run."""
+    return {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+
+
 def is_terminal() -> bool:
     """Whether a person looks at stderr: only then are progress bars and colours drawn."""
     return sys.stderr.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"

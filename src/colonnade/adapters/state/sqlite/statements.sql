@@ -497,7 +497,7 @@ SELECT * FROM leases WHERE project = :project AND state = 'ended' AND ended_ms >
 -- name: lease_grant
 -- A pending lease holds these devices from now on.
 UPDATE leases SET state = 'held', granted_ms = :granted_ms, node = :node, devices = :devices, isolation = :isolation, borrowed = :borrowed,
-  token = token + 1, busy_ms = :granted_ms
+  token = token + 1, busy_ms = :granted_ms, sampled_ms = :granted_ms
 WHERE id = :id AND state = 'pending';
 
 -- name: lease_started
@@ -509,8 +509,8 @@ UPDATE leases SET started = 1, isolation = :isolation, note = :note WHERE id = :
 UPDATE leases SET pid = :pid, isolation = :isolation WHERE id = :id AND state IN ('held', 'releasing');
 
 -- name: lease_busy
--- When it was last seen busy, and how much memory it held.
-UPDATE leases SET busy_ms = :busy_ms, busy_mib = :busy_mib WHERE id = :id AND state = 'held';
+-- When it was last seen busy, when it was last looked at, and how much memory it held then.
+UPDATE leases SET busy_ms = :busy_ms, sampled_ms = :sampled_ms, busy_mib = :busy_mib WHERE id = :id AND state = 'held';
 
 -- name: lease_unhold
 -- A held lease is being taken back.

@@ -20,7 +20,7 @@ CREATE TABLE leases (
   asked_ms INTEGER NOT NULL, granted_ms INTEGER, releasing_ms INTEGER, ended_ms INTEGER,
   node TEXT, devices TEXT NOT NULL DEFAULT '[]', isolation TEXT, borrowed INTEGER NOT NULL DEFAULT 0, token INTEGER NOT NULL DEFAULT 0,
   started INTEGER NOT NULL DEFAULT 0, pid INTEGER, reason TEXT NOT NULL DEFAULT '', gives_way_to TEXT, grace_ms INTEGER NOT NULL DEFAULT 10000,
-  busy_ms INTEGER, busy_mib INTEGER NOT NULL DEFAULT 0, code INTEGER, outcome TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT ''
+  busy_ms INTEGER, sampled_ms INTEGER, busy_mib INTEGER NOT NULL DEFAULT -1, code INTEGER, outcome TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX leases_open ON leases (state, id) WHERE state <> 'ended';
 CREATE INDEX leases_run ON leases (run);
