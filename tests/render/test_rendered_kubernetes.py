@@ -106,7 +106,7 @@ def declarations(draw: st.DrawFn) -> Declaration:
     body: dict[str, Any] = {"version": 1, "project": draw(NAMES), "compute": compute}
     if draw(st.booleans()):
         body["services"] = {"chat": {"answer_with": {"url": "http://x/v1", "model": "m", "key_env": draw(WORDS)}}}
-        sources = [{"path": draw(st.sampled_from(["./docs", "../up", "/srv/x", "."]))}]
+        sources = [{"path": draw(st.sampled_from(["./docs", "../up", "/srv/x", ".", "two\nkind: lines", "/é\u2028x"]))}]
         body["knowledge"] = {draw(NAMES): {"sources": sources}}
     return Declaration.model_validate(body)
 
@@ -278,7 +278,7 @@ def test_quotas_with_a_fraction_are_counted_in_thousandths() -> None:
 
 def test_how_many_gpus_there_are_is_taken_from_simulated_devices_or_must_be_said() -> None:
     queues = {"ml": {"guaranteed": 4}}
-    assert site_of(declared({"devices": "simulated://2x8xH100-80GB", "queues": queues})).gpus == 16
+    assert site_of(declared({"devices": "simulated://8xH100-80GB,4xL4-24GB", "queues": queues})).gpus == 12
     assert ("queues", "spare") in lacks_of(declared({"queues": queues}))
     assert ("queues", "spare") not in lacks_of(declared({"queues": queues}), gpus=8)
     assert ("queues", "guarantees") in lacks_of(declared({"queues": queues}), gpus=2)

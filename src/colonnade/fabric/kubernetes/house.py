@@ -40,7 +40,7 @@ def house_objects(site: Site) -> Iterator[Rendered]:
         site.project,
         component="house",
         data={"colonnade.yaml": house.declaration},
-        lacks=_declaration_lacks(site),
+        lacks=_lacks(house),
     )
     yield made(
         "v1",
@@ -72,7 +72,6 @@ def house_objects(site: Site) -> Iterator[Rendered]:
             },
             "volumeClaimTemplates": [_volume(name, size) for name, size in _VOLUMES],
         },
-        lacks=_house_lacks(house),
     )
 
 
@@ -148,23 +147,18 @@ def _container(house: House) -> dict[str, Any]:
     }
 
 
-def _declaration_lacks(site: Site) -> list[Lack]:
-    found = []
-    if site.house.outside:
-        listed = ", ".join(site.house.outside)
-        message = f"these folders lie outside the declaration's and are not found there: {listed}"
-        found.append(Lack("house", "sources-outside", message))
-    if site.house.folders:
-        listed = ", ".join(site.house.folders)
-        message = f"these folders are not carried along: copy them into the volume `sources`: {listed}"
-        found.append(Lack("house", "sources", message))
-    return found
-
-
-def _house_lacks(house: House) -> list[Lack]:
-    found = []
+def house_needs(site: Site) -> Iterator[str]:
+    """What whoever applies this brings along: keys and files are not in here."""
+    house = site.house
     if house.secrets:
         listed = ", ".join(secret_key(variable) for variable in house.secrets)
-        message = f"keys are not carried along: make the Secret {SECRETS} with {listed}"
-        found.append(Lack("house", "secrets", message))
-    return found
+        yield f"the Secret {SECRETS} in the namespace {namespace(site.project)}, with {listed}"
+    if house.folders:
+        yield f"in the volume `sources`, which lies at {FOLDER}, your {', '.join(house.folders)}"
+
+
+def _lacks(house: House) -> list[Lack]:
+    if not house.outside:
+        return []
+    message = f"what lies outside the declaration's folder is not found there: {', '.join(house.outside)}"
+    return [Lack("house", "sources", message)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from colonnade.fabric.kubernetes.claims import DRIVER, GPU_CLASS, MIG_CLASS, claim_template
-from colonnade.fabric.kubernetes.house import house_objects
+from colonnade.fabric.kubernetes.house import house_needs, house_objects
 from colonnade.fabric.kubernetes.jobs import job_object
 from colonnade.fabric.kubernetes.objects import Lack, Rendered
 from colonnade.fabric.kubernetes.queues import queue_objects, resource_of
@@ -53,6 +53,7 @@ def _objects(site: Site) -> Iterator[Rendered]:
 
 
 def _requires(site: Site, objects: tuple[Rendered, ...]) -> Iterator[str]:
+    yield from house_needs(site)
     kinds = {one.kind for one in objects}
     claimed = [job for job in site.jobs if job.image and job.claim.gpus]
     if claimed and site.in_shares:
