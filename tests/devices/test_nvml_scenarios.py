@@ -152,6 +152,40 @@ def test_use_of_an_instance_is_told_by_instance(machine: Open, worker: subproces
     assert small.uuid != large.uuid
 
 
+def test_how_busy_an_instance_is_comes_from_two_samples_a_moment_apart(
+    machine: Open, worker: subprocess.Popen[bytes]
+) -> None:
+    bench = machine(split())
+    large = bench.nvml.inventory()[1].uuid
+    bench.driver.runs(worker.pid, large, 5000, 33)
+    told = []
+    for ms in (0, 50, 100, 1000):
+        bench.passes(ms)
+        use = bench.nvml.use()
+        told.append((use.devices[1].busy_milli, use.processes[0].busy_milli))
+    assert told == [(None, None), (None, None), (330, 330), (330, 330)]
+    bench.nvml.close()
+    assert bench.driver.counters == {}
+
+
+def test_before_hopper_nobody_tells_how_busy_an_instance_is(machine: Open, worker: subprocess.Popen[bytes]) -> None:
+    gpus = split()
+    gpus[0].name = "NVIDIA A100-SXM4-80GB"
+    bench = machine(gpus)
+    for _ in range(2):
+        bench.passes(1000)
+        assert bench.nvml.use().devices[0].busy_milli is None
+
+
+def test_the_work_of_a_client_of_mps_is_unknown_where_it_is_not_told(
+    machine: Open, worker: subprocess.Popen[bytes]
+) -> None:
+    bench = machine()
+    bench.driver.runs(worker.pid, FIRST, 100, mps=True)
+    bench.driver.runs(worker.pid + 1, FIRST, 100, 40, mps=True)
+    assert [one.busy_milli for one in bench.nvml.use().processes] == [None, 400]
+
+
 def test_legal_placements_are_told_and_what_is_taken(machine: Open) -> None:
     bench = machine(split(), "root")
     mig, other = bench.nvml.splits()

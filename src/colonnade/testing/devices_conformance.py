@@ -8,7 +8,6 @@ that offer at least `soft`, and how a real process is said to use them.
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -43,9 +42,7 @@ class Bench(Protocol):
 @pytest.fixture
 def worker() -> Iterator[subprocess.Popen[bytes]]:
     """A process tree that does nothing."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, start_new_session=True
-    )
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True)
     yield process
     process.kill()
     process.communicate()

@@ -78,6 +78,7 @@ class SimulatedDriver:
         self.limits: dict[tuple[str, str], tuple[int, int]] = {}
         self.cgroup_of: dict[int, str] = {}
         self.time_us = 1
+        self.counters: dict[int, tuple[str, int]] = {}
         for gpu in gpus:
             gpu.handle = next(self.handles)
             for instance in gpu.instances:

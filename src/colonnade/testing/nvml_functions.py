@@ -323,3 +323,41 @@ def _get_limits(at: At, limits: Any) -> int:
         return NOT_FOUND
     asked.softLimit, asked.hardLimit = at.driver.limits[at.gpu.uuid, folder]
     return OK
+
+
+@device("nvmlGpmQueryDeviceSupport")
+def _gpm_support(at: At, into: Any) -> int:
+    into._obj.isSupportedDevice = int("A100" not in at.gpu.name)
+    return OK
+
+
+@plain("nvmlGpmSampleAlloc")
+def _gpm_alloc(driver: SimulatedDriver, into: Any) -> int:
+    number = next(driver.handles)
+    driver.counters[number] = ("", 0)
+    _to(into, number)
+    return OK
+
+
+@plain("nvmlGpmSampleFree")
+def _gpm_free(driver: SimulatedDriver, sample: Any) -> int:
+    del driver.counters[ctypes.cast(sample, ctypes.c_void_p).value or 0]
+    return OK
+
+
+@device("nvmlGpmMigSampleGet")
+def _gpm_sample(at: At, instance: int, sample: Any) -> int:
+    busy = sum(one.sm_percent for one in at.gpu.processes.values() if one.instance == instance)
+    at.driver.counters[ctypes.cast(sample, ctypes.c_void_p).value or 0] = (at.gpu.uuid, busy)
+    return OK
+
+
+@plain("nvmlGpmMetricsGet")
+def _gpm_metrics(driver: SimulatedDriver, asked: Any) -> int:
+    """As if the instance had been as busy all the time as it is at the second sample."""
+    numbers = [ctypes.cast(sample, ctypes.c_void_p).value or 0 for sample in (asked._obj.sample1, asked._obj.sample2)]
+    first, second = (driver.counters[number] for number in numbers)
+    if first[0] != second[0]:
+        return INVALID
+    asked._obj.metrics[0].value = float(second[1])
+    return OK

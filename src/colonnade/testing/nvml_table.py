@@ -16,12 +16,17 @@ ALSO: Mapping[str, tuple[str, ...]] = {
     "nvmlDeviceGetProcessUtilization": ("NVML_ERROR_INSUFFICIENT_SIZE",),
 }
 """Codes that the header does not list, each with what says that they come."""
-_UNCOMMENTED = ("NVML_SUCCESS", "NVML_ERROR_NOT_SUPPORTED", "NVML_ERROR_UNKNOWN")
+_UNNAMED = (
+    "NVML_SUCCESS", "NVML_ERROR_INVALID_ARGUMENT", "NVML_ERROR_NOT_SUPPORTED", "NVML_ERROR_GPU_IS_LOST",
+    "NVML_ERROR_UNKNOWN",
+)  # fmt: skip
 
 
 def documented(function: str) -> list[int]:
-    """The codes that the header lists for a function, success first; the usual ones for one without a comment."""
-    listed = TABLE["functions"][function]["returns"] or _UNCOMMENTED
+    """The codes that the header lists for a function, success first; the usual ones where it says "on error" only."""
+    listed = TABLE["functions"][function]["returns"]
+    if listed in ([], ["NVML_SUCCESS"]):
+        listed = _UNNAMED
     return [CODES[code] for code in (*listed, *ALSO.get(function, ()))]
 
 

@@ -18,6 +18,7 @@ from colonnade.adapters.devices.levels import known, limit_mib, require, visible
 from colonnade.adapters.devices.mps import Mps, MpsFailed
 from colonnade.adapters.devices.nvml.cgroup import MemoryLimits
 from colonnade.adapters.devices.nvml.found import Found, look
+from colonnade.adapters.devices.nvml.gpm import InstanceCounters
 from colonnade.adapters.devices.nvml.health import Health
 from colonnade.adapters.devices.nvml.keep import Choice, Means, choose, offers
 from colonnade.adapters.devices.nvml.library import Failed, Library
@@ -59,7 +60,8 @@ class NvmlDevices:
         self._node, self._options, self._now_ms, self._look = node, options or Options(), now_ms, look
         self._leases = Leases(folder / "leases")
         self._health = Health(self._library, folder / "health.json", now_ms)
-        self._usage = Usage(self._library, {})
+        self._counters = InstanceCounters(self._library, now_ms)
+        self._usage = Usage(self._library, self._counters)
         self._limits, self._mps = limits(self._library), mps or Mps(folder / "mps")
         self._gpus: dict[int, Found] = {}
         self._offered: list[Found] = []
@@ -151,6 +153,7 @@ class NvmlDevices:
     def close(self) -> None:
         with self._lock:
             self._health.close()
+            self._counters.close()
             self._library.close()
 
     def forgive(self, uuid: str) -> None:

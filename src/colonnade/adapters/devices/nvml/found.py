@@ -28,6 +28,7 @@ class Found:
         alone: whether its memory is its own: false for a compute instance that shares a GPU instance with others.
         split: whether the GPU is in MIG mode (then it is listed for its health, and offered by its instances only).
         lost: why it does not answer, or "".
+        parent: the handle of the GPU that an instance is on.
     """
 
     handle: Any
@@ -40,6 +41,7 @@ class Found:
     alone: bool = True
     split: bool = False
     lost: str = ""
+    parent: Any = None
 
 
 def look(
@@ -124,7 +126,7 @@ def _instance(library: Library, gpu: Found, handle: Any, uuid: str) -> Found:
         profile = profile_from(slices, compute, total_mib, gpu.memory_mib)
     alone = compute >= slices > 0 or (not slices and "c." not in profile)
     number = int(ask(-1, "nvmlDeviceGetGpuInstanceId"))
-    return Found(handle, uuid, gpu.uuid, gpu.model, total_mib, profile or "unknown", number, alone)
+    return Found(handle, uuid, gpu.uuid, gpu.model, total_mib, profile or "unknown", number, alone, parent=gpu.handle)
 
 
 def _or(ask: Callable[[], Any], weaker: Any) -> Any:

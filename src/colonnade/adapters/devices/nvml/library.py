@@ -30,11 +30,13 @@ GPU_IS_LOST = 15
 RESET_REQUIRED = 16
 LIB_RM_VERSION_MISMATCH = 18
 NAMES = {
-    1: "not initialised", 2: "invalid argument", 3: "not supported", 4: "not permitted", 6: "not found",
-    7: "buffer too small", 8: "power cable missing", 9: "driver not loaded", 10: "timeout", 11: "interrupt problem",
-    12: "library not found", 13: "not in this driver", 15: "GPU lost", 16: "reset required",
-    17: "refused by the operating system", 18: "driver and library differ", 25: "other version of a structure",
-    999: "unknown error",
+    1: "not initialised", 2: "invalid argument", 3: "not supported", 4: "not permitted", 5: "initialised already",
+    6: "not found", 7: "buffer too small", 8: "power cable missing", 9: "driver not loaded", 10: "timeout",
+    11: "interrupt problem", 12: "library not found", 13: "not in this driver", 14: "infoROM damaged", 15: "GPU lost",
+    16: "reset required", 17: "refused by the operating system", 18: "driver and library differ", 19: "in use",
+    20: "out of memory", 21: "no data", 22: "no ECC under vGPU", 23: "no resources left", 24: "frequency not supported",
+    25: "other version of a structure", 26: "deprecated", 27: "not ready", 28: "GPU not found", 29: "invalid state",
+    30: "reset type not supported", 999: "unknown error",
 }  # fmt: skip
 _HINTS = {
     NO_PERMISSION: "Let the daemon's user open /dev/nvidia* (the group `video` or `render` on most systems).",

@@ -1,30 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """How busy GPUs, instances and processes are, as NVML samples it. It knows no lease.
 
-NVML tells a process's share of a GPU's time for whole GPUs only: of an instance nobody tells it, so that `None` stands
-there. Processes under MPS are listed apart from the others.
+NVML tells a process's share of the time for whole GPUs only; of an instance only how busy all of it is. Processes under
+MPS are listed apart, and the header does not say whose time their work counts as: where it is not told, it is not 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from colonnade.adapters.devices.nvml.found import MIB, Found, memory
+from colonnade.adapters.devices.nvml.gpm import InstanceCounters
 from colonnade.adapters.devices.nvml.library import NOT_FOUND, SUCCESS, Failed, Gone, Library
 from colonnade.core.claims import WHOLE
 from colonnade.ports.outside.devices import DeviceUse, ProcessUse, Use
 
 PERCENT = WHOLE // 100
+_ALONE, _UNDER_MPS = "nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v3"
 
 
 @dataclass(slots=True)
 class Usage:
-    """Samples use; remembers up to when it has read each GPU's samples."""
+    """Samples use; remembers up to when (us) it has read each GPU's samples."""
 
     library: Library
-    seen_us: dict[str, int]
+    counters: InstanceCounters
+    seen_us: dict[str, int] = field(default_factory=dict)
 
     def now(self, devices: Iterable[Found]) -> Use:
         """One sample of all devices. A device that does not answer is left out."""
@@ -43,39 +46,44 @@ class Usage:
     def tells_memory(self, device: Found) -> bool:
         """Whether somebody tells what a process holds of it: without that nothing can be watched."""
         try:
-            self.library.call("nvmlDeviceGetComputeRunningProcesses_v3", device.handle)
+            self.library.call(_ALONE, device.handle)
         except Failed as failed:
             self.library.note(failed)
             return False
         return True
 
     def _one(self, device: Found) -> tuple[DeviceUse, list[ProcessUse]]:
-        held = self._held(device)
+        held, clients = self._held(device)
         busy: int | None = None
         shares: dict[int, int] | None = None
         if device.instance < 0:
             rates = self.library.ask(None, "nvmlDeviceGetUtilizationRates", device.handle)
             busy = None if rates is None else min(WHOLE, int(rates.gpu) * PERCENT)
             shares = self._shares(device)
+        else:
+            busy = self.counters.busy_milli(device)
         processes = []
         for pid, used_mib in sorted(held.items()):
             share = None
             if shares is not None:
-                share = shares.get(pid, 0)
-            elif len(held) == 1:
+                share = shares.get(pid, None if pid in clients else 0)
+            if share is None and len(held) == 1:
                 share = busy  # whoever is alone there is as busy as the device
             processes.append(ProcessUse(pid, device.uuid, used_mib, share))
         used = memory(self.library, device.handle)[1] or sum(held.values())
         return DeviceUse(device.uuid, busy, used), processes
 
-    def _held(self, device: Found) -> dict[int, int]:
-        """MiB by pid. A process in both lists holds what the larger one says."""
+    def _held(self, device: Found) -> tuple[dict[int, int], set[int]]:
+        """MiB by pid, and who of them is a client of MPS. One in both lists holds what the larger one says."""
         held: dict[int, int] = {}
-        for function in ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v3"):
+        clients: set[int] = set()
+        for function in (_ALONE, _UNDER_MPS):
             for process in self.library.ask([], function, device.handle):
                 used = int(process.usedGpuMemory or 0) // MIB
                 held[int(process.pid)] = max(held.get(int(process.pid), 0), used)
-        return held
+                if function == _UNDER_MPS:
+                    clients.add(int(process.pid))
+        return held, clients
 
     def _shares(self, device: Found) -> dict[int, int] | None:
         """Thousandths by pid since the last sample: a mean over the samples told, rounded up so that any work counts.
