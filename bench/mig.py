@@ -20,6 +20,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import highspy
+import numpy as np
 
 from colonnade.fabric.mig.placer import MigPlacer, Spot
 from colonnade.fabric.mig.profiles import GEOMETRIES, Geometry
@@ -266,6 +267,52 @@ def with_moves(case: Case, count: int, seed: int, reserve: int) -> float:
     return accepted / asked
 
 
+def exact_optimum(case: Case, *, may_refuse: bool) -> float:
+    """The share that the best of all rules without moves accepts, by value iteration over every state of a few devices.
+
+    Worth is one array with an axis a device, and symmetric, so that one device's choices tell of all.
+    """
+    states, axes = states_of(H100, NAMES), range(case.gpus)
+    ends = states.ends.sum(2)
+    rates = np.array(case.erlangs())  # exponential, all hold one unit
+    every = rates.sum() + H100.slices * case.gpus  # uniformization: more happens in no state
+    leaving = ends.sum(1)
+    worth = np.zeros((len(ends),) * case.gpus)
+    calm = every - rates.sum() - sum(leaving.reshape([-1 if a == axis else 1 for a in axes]) for axis in axes)
+    while True:
+        ending = np.tensordot(ends, worth, 1)
+        new = calm * worth + sum(np.swapaxes(ending, 0, axis) for axis in axes)
+        for rate, pairs in zip(rates, states.adds, strict=True):
+            before, first = np.unique(pairs[:, 0], return_index=True)
+            one = np.full(worth.shape, -np.inf)
+            one[before] = np.maximum.reduceat(worth[pairs[:, 1]], first, axis=0)
+            best = 1 + np.maximum.reduce([np.swapaxes(one, 0, axis) for axis in axes])
+            refused = best < worth if may_refuse else np.isneginf(best)
+            new += rate * np.where(refused, worth, best)
+        new /= every
+        change = (new - worth) * every / rates.sum()
+        worth = new - new.flat[0]
+        if change.max() - change.min() < 1e-4:
+            return float(change.max() + change.min()) / 2
+
+
+def measure_exactly(gpus: int, count: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The figure's load on so few devices that the best rule can be computed."""
+    case = Case(f"{gpus} devices, exact", gpus=gpus)
+    shares = {
+        rule: fmean(run(case, rule, count, seed).share() for seed in seeds)
+        for rule in ("first-fit", "most remaining placements", "ours", "ours, told the demand")
+    }
+    shares["the best rule without moves"] = exact_optimum(case, may_refuse=False)
+    shares["the best rule without moves that may refuse"] = exact_optimum(case, may_refuse=True)
+    rows: list[dict[str, Any]] = []
+    for rule, share in shares.items():
+        ratio = round(share / shares["first-fit"], 4)
+        rows.append({"case": case.name, "rule": rule, "accepted": round(share, 4), "to_first_fit": ratio})
+        print(f"{case.name:18} {rule:44} {share:.4f} {ratio:.4f}", flush=True)
+    return rows
+
+
 def measure(case: Case, count: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     base: list[float] = []
@@ -316,6 +363,9 @@ def main() -> None:
         if args.case in case.name
         for row in measure(case, args.requests, seeds if case is CASES[0] else seeds[:5])
     ]
+    for gpus in (2, 3):
+        if args.case in f"{gpus} devices, exact":
+            rows += measure_exactly(gpus, 5 * args.requests, seeds[:10])
     if args.case:
         return
     write_result(

@@ -244,7 +244,7 @@ def test_demand_is_learned_from_requests_and_endings() -> None:
 @given(erlangs=st.floats(0, 1e5))
 @settings(max_examples=40, deadline=None)
 def test_an_opening_is_worth_less_the_more_there_are(erlangs: float) -> None:
-    found = prices(erlangs)
+    found = prices(erlangs, 200)
     assert found[0] == 1.0
     assert (np.diff(found) <= 1e-12).all()
     assert found.min() > 0

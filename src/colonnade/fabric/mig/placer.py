@@ -41,9 +41,11 @@ class _Kind:
         self.to_all = np.array([profiles.index(name) for name in self.names], dtype=np.int64)
         self.states = states_of(geometry, self.names)
         count = len(self.states.fits)
-        self.fits = self.states.fits.astype(np.int64)
+        fits = [np.flatnonzero(row) for row in self.states.fits]
+        self.fits: list[list[int]] = [self.to_all[row].tolist() for row in fits]
         self.before = [pairs[:, 0].copy() for pairs in self.states.adds]
         self.after = [pairs[:, 1].copy() for pairs in self.states.adds]
+        self.class_of: list[int] = self.states.kind.tolist()
         self.gain: list[Floats] = []
         self.members: list[list[int]] = [[] for _ in range(count)]
         self.present = np.zeros(count, dtype=bool)
@@ -87,7 +89,7 @@ class MigPlacer:
         self._kind_of: list[_Kind] = []
         self._layout = [0] * len(geometries)
         self._open = [True] * len(geometries)
-        self._openings = np.zeros(len(self.profiles), dtype=np.int64)
+        self._openings = [0] * len(self.profiles)
         for gpu, geometry in enumerate(geometries):
             kind = self._kinds.setdefault(geometry, _Kind(geometry, self.profiles))
             self._kind_of.append(kind)
@@ -110,15 +112,14 @@ class MigPlacer:
         what is learned, by the first name. Takes nothing. `KeyError` for a profile that was not announced.
         """
         self._look(self.index[profiles[0]])
-        price = [tail[min(n, len(tail) - 1)] for tail, n in zip(self._tails, self._openings.tolist(), strict=True)]
-        worth = np.array(price)
+        price = np.array([tail[count] for tail, count in zip(self._tails, self._openings, strict=True)])
         best, found = -np.inf, None
         for kind in self._kinds.values():
             for name in profiles:
                 p = kind.local.get(name)
                 if p is None:
                     continue
-                score = kind.gain[p] @ worth[kind.to_all]
+                score = kind.gain[p] @ price[kind.to_all]
                 score[~kind.present[kind.before[p]]] = -np.inf
                 move = int(score.argmax()) if len(score) else -1
                 if move >= 0 and score[move] > best:
@@ -151,7 +152,7 @@ class MigPlacer:
 
     def openings(self) -> dict[str, int]:
         """On how many open devices one more instance of each profile fits."""
-        return dict(zip(self.profiles, self._openings.tolist(), strict=True))
+        return dict(zip(self.profiles, self._openings, strict=True))
 
     def erlangs(self) -> dict[str, float]:
         """The offered load by profile, as learned so far."""
@@ -165,7 +166,7 @@ class MigPlacer:
 
     def _price_all(self, erlangs: Floats, end: Floats) -> None:
         self._known = erlangs
-        self._tails = [prices(float(offered)) for offered in erlangs]
+        self._tails = [prices(float(offered), len(self._layout)).tolist() for offered in erlangs]
         offering = np.zeros(len(self.profiles))
         for kind in self._kinds.values():
             offering[kind.to_all] += kind.gpus
@@ -185,7 +186,7 @@ class MigPlacer:
         gpu = kind.members[int(kind.before[p][move])][0]
         want = int(kind.after[p][move])
         reached = kind.states.after_add[self._layout[gpu]]
-        start = min(s for (q, s), to in reached.items() if q == p and kind.states.kind[to] == want)
+        start = min(s for (q, s), to in reached.items() if q == p and kind.class_of[to] == want)
         return Spot(gpu, name, start)
 
     def _become(self, gpu: int, layout: int) -> None:
@@ -197,6 +198,7 @@ class MigPlacer:
 
     def _count(self, gpu: int, sign: int) -> None:
         kind = self._kind_of[gpu]
-        number = int(kind.states.kind[self._layout[gpu]])
+        number = kind.class_of[self._layout[gpu]]
         (kind.join if sign > 0 else kind.leave)(number, gpu)
-        self._openings[kind.to_all] += sign * kind.fits[number]
+        for p in kind.fits[number]:
+            self._openings[p] += sign

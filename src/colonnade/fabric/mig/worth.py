@@ -61,16 +61,16 @@ def worths(states: States, knock: Floats, end: Floats) -> Floats:
     return found
 
 
-def prices(erlangs: float) -> Floats:
-    """What one opening is worth by how many there are: the chance that a window's requests want them all.
+def prices(erlangs: float, most: int) -> Floats:
+    """[most + 1] what one opening is worth by how many there are: the chance that a window's requests want them all.
 
-    >>> prices(49.0)[:3].round(3).tolist(), len(prices(0.0))
-    ([1.0, 1.0, 0.998], 40)
+    >>> prices(49.0, 12)[[0, 4, 8, 12]].round(3).tolist()
+    [1.0, 0.968, 0.601, 0.143]
     """
     mean = WINDOW * math.sqrt(erlangs)
-    counts = np.arange(int(4 * mean) + 40)
+    counts = range(most + 1)
     if mean == 0:
-        return np.where(counts == 0, 1.0, LEAST)
-    logs = np.array([k * math.log(mean) - mean - math.lgamma(k + 1) for k in counts])
-    tail = 1 - np.concatenate([[0.0], np.cumsum(np.exp(logs))[:-1]])
+        return np.array([1.0] + [LEAST] * most)
+    chance = np.exp([k * math.log(mean) - mean - math.lgamma(k + 1) for k in counts])
+    tail = 1 - np.concatenate([[0.0], np.cumsum(chance)[:-1]])
     return np.asarray(np.maximum(tail, LEAST))
