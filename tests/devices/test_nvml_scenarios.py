@@ -216,6 +216,15 @@ def test_the_share_of_time_is_what_came_since_the_last_sample(machine: Open, wor
     assert bench.nvml.use().processes[0].busy_milli == 10
 
 
+def test_looking_for_overuse_takes_no_sample_away(machine: Open, worker: subprocess.Popen[bytes]) -> None:
+    bench = machine()
+    bench.nvml.prepare("lse_1", HALF, [FIRST])
+    bench.nvml.admit("lse_1", worker.pid)
+    bench.driver.runs(worker.pid, FIRST, 100, 7)
+    bench.nvml.overuse()
+    assert bench.nvml.use().processes[0].busy_milli == 70
+
+
 def test_where_shares_are_not_told_whoever_is_alone_is_as_busy_as_the_device(
     machine: Open, worker: subprocess.Popen[bytes]
 ) -> None:

@@ -147,6 +147,8 @@ def test_without_a_word_of_its_own_a_workload_is_measured_by_its_processor_time(
     devices.prepare("lse_1", HALF, [uuid])
     devices.admit("lse_1", root)
     assert devices.use().processes[0].busy_milli is None
+    clock.now = 1999
+    devices.overuse()
     clock.now, cpu[0] = 2000, 1500
     use = devices.use()
     assert (use.processes[0].busy_milli, use.processes[0].used_mib) == (250, 500)

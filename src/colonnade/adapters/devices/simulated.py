@@ -82,9 +82,7 @@ class SimulatedDevices:
 
     def use(self) -> Use:
         with self._lock:
-            kept = [lease for lease in self._leases.all() if lease.pid]
-            looked = self._look() if kept else {}
-            found = [use for lease in kept for use in self._of_lease(lease, looked)]
+            found = self._sample(timed=True)
         busy: dict[str, list[int]] = defaultdict(list)
         held: dict[str, int] = defaultdict(int)
         for one in found:
@@ -99,14 +97,13 @@ class SimulatedDevices:
         return Use(devices, found)
 
     def overuse(self) -> Sequence[Overuse]:
-        use = self.use()
         with self._lock:
             shares = {
                 kept.lease: Share(kept.lease, dict.fromkeys(kept.uuids, kept.limit_mib))
                 for kept in self._leases.all()
                 if kept.level == "soft"
             }
-            found, self._watch = watch(use, shares, self._now_ms(), self._watch)
+            found, self._watch = watch(Use((), self._sample(timed=False)), shares, self._now_ms(), self._watch)
         return found
 
     def prepare(self, lease: str, claim: Claim, uuids: Sequence[str]) -> Enforcement:
@@ -142,14 +139,20 @@ class SimulatedDevices:
     def close(self) -> None:
         return None
 
-    def _of_lease(self, lease: Kept, looked: Mapping[int, Process]) -> list[ProcessUse]:
+    def _sample(self, *, timed: bool) -> list[ProcessUse]:
+        """Everything in use. Time is measured since the last sample: a look at memory alone must not shorten it."""
+        kept = [lease for lease in self._leases.all() if lease.pid]
+        looked = self._look() if kept else {}
+        return [use for lease in kept for use in self._of_lease(lease, looked, timed)]
+
+    def _of_lease(self, lease: Kept, looked: Mapping[int, Process], timed: bool) -> list[ProcessUse]:
         root = looked.get(lease.pid)
         if root is not None and lease.started and root.started != lease.started:
             return []  # the pid is another process's by now
         pids = tree(lease.pid, looked)
         if not pids:
             return []
-        busy, used = self._told(lease.lease) or self._measured(lease.lease, [looked[pid] for pid in pids])
+        busy, used = self._told(lease.lease) or self._measured(lease.lease, [looked[pid] for pid in pids], timed)
         return [ProcessUse(lease.pid, uuid, used, busy, lease.lease) for uuid in lease.uuids]
 
     def _told(self, lease: str) -> tuple[int, int] | None:
@@ -162,10 +165,12 @@ class SimulatedDevices:
         except (OSError, ValueError):
             return None
 
-    def _measured(self, lease: str, members: Sequence[Process]) -> tuple[int | None, int]:
+    def _measured(self, lease: str, members: Sequence[Process], timed: bool) -> tuple[int | None, int]:
         """Processor time since the last sample (one core is a whole device), and resident memory."""
-        now, cpu = self._now_ms(), sum(process.cpu_ms for process in members)
         used = sum(process.resident_mib for process in members)
+        if not timed:
+            return None, used
+        now, cpu = self._now_ms(), sum(process.cpu_ms for process in members)
         before, cpu_before = self._samples.get(lease, (now, cpu))
         if lease not in self._samples or now > before:
             self._samples[lease] = (now, cpu)

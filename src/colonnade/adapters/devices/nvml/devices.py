@@ -106,7 +106,7 @@ class NvmlDevices:
                 for kept in self._leases.all()
                 if kept.level == "soft"
             }
-            found, self._watch = watch(self._use(), shares, self._now_ms(), self._watch)
+            found, self._watch = watch(self._use(busy=False), shares, self._now_ms(), self._watch)
             return found
 
     def prepare(self, lease: str, claim: Claim, uuids: Sequence[str]) -> Enforcement:
@@ -214,7 +214,7 @@ class NvmlDevices:
 
     def _joined(self, kept: Kept, pid: int) -> bool:
         """Whether the whole tree is held by its cgroup: nobody of it took memory before it stood there."""
-        early = {use.pid for use in self._use().processes if use.lease == kept.lease and use.used_mib}
+        early = {use.pid for use in self._use(busy=False).processes if use.lease == kept.lease and use.used_mib}
         moved = self._limits.join(kept.lease, pid, self._look)
         return moved is not None and not moved & early
 
@@ -243,8 +243,8 @@ class NvmlDevices:
             self._limits.clear(lease, [one for one in self._offered if not one.profile])
         self._tend()
 
-    def _use(self) -> Use:
-        use = self._usage.now(self._offered)
+    def _use(self, *, busy: bool = True) -> Use:
+        use = self._usage.now(self._offered, busy=busy)
         leases = [kept for kept in self._leases.all() if kept.pid]
         if not use.processes or not leases:
             return use

@@ -29,14 +29,18 @@ class Usage:
     counters: InstanceCounters
     seen_us: dict[str, int] = field(default_factory=dict)
 
-    def now(self, devices: Iterable[Found]) -> Use:
-        """One sample of all devices. A device that does not answer is left out."""
+    def now(self, devices: Iterable[Found], *, busy: bool = True) -> Use:
+        """One sample of all devices. A device that does not answer is left out.
+
+        Args:
+            busy: whether time is asked for too. It is told once: a look at memory alone must leave it to the next one.
+        """
         told, processes = [], []
         for device in devices:
             if device.lost:
                 continue
             try:
-                one, its = self._one(device)
+                one, its = self._one(device, busy)
             except Gone:
                 continue
             told.append(one)
@@ -52,16 +56,9 @@ class Usage:
             return False
         return True
 
-    def _one(self, device: Found) -> tuple[DeviceUse, list[ProcessUse]]:
+    def _one(self, device: Found, timed: bool) -> tuple[DeviceUse, list[ProcessUse]]:
         held, clients = self._held(device)
-        busy: int | None = None
-        shares: dict[int, int] | None = None
-        if device.instance < 0:
-            rates = self.library.ask(None, "nvmlDeviceGetUtilizationRates", device.handle)
-            busy = None if rates is None else min(WHOLE, int(rates.gpu) * PERCENT)
-            shares = self._shares(device)
-        else:
-            busy = self.counters.busy_milli(device)
+        busy, shares = self._time(device) if timed else (None, None)
         processes = []
         for pid, used_mib in sorted(held.items()):
             share = None
@@ -72,6 +69,13 @@ class Usage:
             processes.append(ProcessUse(pid, device.uuid, used_mib, share))
         used = memory(self.library, device.handle)[1] or sum(held.values())
         return DeviceUse(device.uuid, busy, used), processes
+
+    def _time(self, device: Found) -> tuple[int | None, dict[int, int] | None]:
+        """How busy the device is, and its processes by pid; None where nobody tells."""
+        if device.instance >= 0:
+            return self.counters.busy_milli(device), None
+        rates = self.library.ask(None, "nvmlDeviceGetUtilizationRates", device.handle)
+        return None if rates is None else min(WHOLE, int(rates.gpu) * PERCENT), self._shares(device)
 
     def _held(self, device: Found) -> tuple[dict[int, int], set[int]]:
         """MiB by pid, and who of them is a client of MPS. One in both lists holds what the larger one says."""
