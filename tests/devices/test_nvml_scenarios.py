@@ -51,6 +51,27 @@ def test_an_xid_of_a_program_cordons_nothing(machine: Open, xid: int) -> None:
     assert health(bench) == ["healthy", "healthy"]
 
 
+def test_an_xid_of_an_instance_cordons_that_instance_alone_and_one_of_the_gpu_all(machine: Open) -> None:
+    bench = machine(split())
+    uuids = [device.uuid for device in bench.nvml.inventory()]
+    bench.driver.xid(uuids[1], 95)
+    assert health(bench) == ["healthy", "xid 95", "healthy"]
+    bench.nvml.forgive(uuids[1])
+    assert health(bench) == ["healthy"] * 3
+    bench.driver.xid(bench.driver.gpus[0].uuid, 79)
+    assert health(bench) == ["xid 79", "xid 79", "healthy"]
+
+
+def test_a_silent_driver_makes_no_device_vanish(machine: Open) -> None:
+    bench = machine(split())
+    before = [device.uuid for device in bench.nvml.inventory()]
+    bench.fake.answers["nvmlDeviceGetCount_v2"] = 999
+    assert [device.uuid for device in bench.nvml.inventory()] == before
+    assert health(bench) == ["does not answer"] * 3
+    del bench.fake.answers["nvmlDeviceGetCount_v2"]
+    assert health(bench) == ["healthy"] * 3
+
+
 def test_an_xid_is_forgotten_when_the_machine_starts_anew(machine: Open) -> None:
     bench = machine()
     health(bench)

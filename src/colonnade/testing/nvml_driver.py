@@ -73,7 +73,7 @@ class SimulatedDriver:
     def __init__(self, gpus: list[SimGpu]) -> None:
         self.gpus = gpus
         self.handles = itertools.count(0x1000, 0x10)
-        self.events: deque[tuple[str, int, int]] = deque()
+        self.events: deque[tuple[str, int, int, int]] = deque()
         self.watched: dict[str, int] = {}
         self.limits: dict[tuple[str, str], tuple[int, int]] = {}
         self.cgroup_of: dict[int, str] = {}
@@ -114,9 +114,11 @@ class SimulatedDriver:
             gpu.processes.pop(pid, None)
 
     def xid(self, uuid: str, number: int) -> None:
-        """An Xid fires."""
-        if self.watched.get(uuid, 0) & 0x8:
-            self.events.append((uuid, 0x8, number))
+        """An Xid fires: of a GPU, or of an instance."""
+        gpu = self.gpu(uuid)
+        instance = next((one.number for one in gpu.instances if one.uuid == uuid), 0xFFFFFFFF)
+        if self.watched.get(gpu.uuid, 0) & 0x8:
+            self.events.append((gpu.uuid, 0x8, number, instance))
 
     def loses(self, uuid: str, code: int = 15) -> None:
         """The GPU falls off the bus (15), or waits for a reset (16)."""

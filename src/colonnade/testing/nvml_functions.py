@@ -290,9 +290,9 @@ def _wait(driver: SimulatedDriver, _events: Any, into: Any, timeout: Any) -> int
     assert timeout.value == 0, "nobody waits here"
     if not driver.events:
         return CODES["NVML_ERROR_TIMEOUT"]
-    uuid, kind, number = driver.events.popleft()
+    uuid, kind, number, instance = driver.events.popleft()
     into._obj.device = ctypes.cast(ctypes.c_void_p(driver.gpu(uuid).handle), type(into._obj.device))
-    into._obj.eventType, into._obj.eventData = kind, number
+    into._obj.eventType, into._obj.eventData, into._obj.gpuInstanceId = kind, number, instance
     return OK
 
 

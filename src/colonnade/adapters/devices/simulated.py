@@ -75,6 +75,8 @@ class SimulatedDevices:
 
     def inventory(self) -> Sequence[Device]:
         ill = self._health()
+        if not ill:
+            return list(self._devices.values())
         return [
             replace(device, health=ill.get(device.uuid) or ill.get(str(device.place)) or device.health)
             for device in self._devices.values()

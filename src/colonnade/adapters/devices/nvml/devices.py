@@ -90,7 +90,7 @@ class NvmlDevices:
             means = self._means(self._offered)
             return [
                 Device(one.uuid, self._node, place, one.model, one.memory_mib, offers(one, means),
-                       one.lost or health.get(one.gpu, "healthy"), one.profile)
+                       one.lost or self._health.of_instance(one) or health.get(one.gpu, "healthy"), one.profile)
                 for place, one in enumerate(self._offered)
             ]  # fmt: skip
 
@@ -157,9 +157,11 @@ class NvmlDevices:
             self._library.close()
 
     def forgive(self, uuid: str) -> None:
-        """A GPU whose Xid was dealt with may work again."""
+        """A device whose Xid was dealt with may work again. Raises `Unavailable` when it is not there."""
         with self._lock:
-            self._health.forgive(uuid)
+            by_uuid = {one.uuid: one for one in self._offered}
+            known([uuid], by_uuid)
+            self._health.forgive(by_uuid[uuid])
 
     def splits(self) -> Sequence[Split]:
         """How each GPU could be split by MIG, and is."""

@@ -15,6 +15,7 @@ from colonnade.adapters.devices.nvml.names import model_of, profile_from, profil
 
 MIB = 1 << 20
 ENABLED = 1
+SILENT = "does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,13 @@ def look(
         before, offered_before: what was last seen. A GPU that does not answer now is told as it was, with `lost` set,
             and so are its instances; one that never answered cannot be named and is left out.
     """
-    count = int(library.ask(0, "nvmlDeviceGetCount"))
-    gpus, offered = {}, []
-    for index in range(count):
+    count = library.ask(None, "nvmlDeviceGetCount")
+    if count is None:  # nobody was taken out of the machine: the driver is silent
+        silent = {index: replace(gpu, lost=gpu.lost or SILENT) for index, gpu in before.items()}
+        return silent, [replace(one, lost=one.lost or SILENT) for one in offered_before]
+    gpus: dict[int, Found] = {}
+    offered: list[Found] = []
+    for index in range(int(count)):
         gpu: Found | None
         try:
             gpu = _gpu(library, index)

@@ -26,6 +26,7 @@ them where they matter (docs.nvidia.com/deploy/xid-errors, "Analyzing Xid Errors
 CALM_MS = 60_000
 """Throttling counts until it has been away so long: a GPU at its limit comes and goes."""
 _MOST_EVENTS = 256
+_NO_INSTANCE = 0xFFFFFFFF
 _UNCORRECTED, _VOLATILE, _PROHIBITED = 1, 0, 2
 _XID, _DOUBLE_BIT = 0x8, 0x2
 _SLOWDOWNS = {0x40: "too hot", 0x80: "power brake", 0x8: "slowed down by hardware"}
@@ -43,16 +44,22 @@ class Health:
         self._events: Any = None
 
     def of(self, gpus: Iterable[Found]) -> Mapping[str, str]:
-        """By uuid of GPU: "healthy", or why not. Instances fare as their GPU does."""
+        """By uuid of GPU: "healthy", or why not. Its instances fare as it does; `of_instance` tells of one alone."""
         known = list(gpus)
         self._watch(known)
         self._drain()
         return {gpu.uuid: self._one(gpu) for gpu in known}
 
-    def forgive(self, uuid: str) -> None:
-        """Its Xid was dealt with: it may work again."""
-        if self._xids.pop(uuid, None) is not None:
-            self._write()
+    def of_instance(self, device: Found) -> str:
+        """What ails this instance and not its whole GPU, or ""."""
+        xid = self._xids.get(_named(device.gpu, device.instance))
+        return f"xid {xid}" if xid is not None and device.instance >= 0 else ""
+
+    def forgive(self, device: Found) -> None:
+        """The Xids of this device, and of the GPU that it is on, were dealt with: it may work again."""
+        for name in (device.gpu, _named(device.gpu, device.instance)):
+            if self._xids.pop(name, None) is not None:
+                self._write()
 
     def close(self) -> None:
         """Let the events go."""
@@ -120,7 +127,8 @@ class Health:
             uuid = self._watched.get(_number(event.device), "")
             xid = int(event.eventData)
             if uuid and int(event.eventType) == _XID and xid not in OURS_TO_IGNORE | HARMLESS:
-                self._xids.setdefault(uuid, xid)
+                instance = int(event.gpuInstanceId)
+                self._xids.setdefault(uuid if instance == _NO_INSTANCE else _named(uuid, instance), xid)
                 self._write()
 
     def _write(self) -> None:
@@ -128,6 +136,10 @@ class Health:
             draft = self._file.with_suffix(".draft")
             draft.write_text(json.dumps({"boot": self._boot, "xids": self._xids}), encoding="utf-8")
             os.replace(draft, self._file)
+
+
+def _named(gpu: str, instance: int) -> str:
+    return f"{gpu}/{instance}"
 
 
 def _number(handle: Any) -> int:
