@@ -144,7 +144,7 @@ def together(world: World, actions: Sequence[Action]) -> None:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, shapes: Sequence[tuple[int, int]] = SHAPES, gangs: bool = True) -> World:
+def worlds(draw: st.DrawFn, shapes: Sequence[tuple[int, int]] = SHAPES, gangs: bool = True, urgent: int = 2) -> World:
     tree = draw(st.sampled_from(TREES))
     world = World(tree, draw(st.sampled_from([(8,), (4, 4), (2, 3, 4)])))
     queues = [name for name in tree.queues if not any(q.parent == name for q in tree.queues.values())]
@@ -152,7 +152,7 @@ def worlds(draw: st.DrawFn, shapes: Sequence[tuple[int, int]] = SHAPES, gangs: b
         for _ in range(draw(st.integers(1, 8))):
             size = draw(st.sampled_from([1, 1, 1, 2, 3])) if gangs else 1
             world.add(
-                draw(st.sampled_from(queues)), draw(st.sampled_from(shapes)), draw(st.integers(0, 2)), size,
+                draw(st.sampled_from(queues)), draw(st.sampled_from(shapes)), draw(st.integers(0, urgent)), size,
                 draw(st.booleans()),
             )  # fmt: skip
         if draw(st.booleans()):
@@ -182,12 +182,27 @@ def test_every_cycle_keeps_capacity_limits_guarantees_and_gangs_in_any_order_of_
                 world.end(lease, again=False)
 
 
+def twice(world: World) -> tuple[list[Action], list[Action]]:
+    """A cycle, and the next one before anything that is releasing has ended."""
+    first = plan(world.snapshot(), world.clock)
+    world.apply(first)
+    return first, plan(world.snapshot(), world.clock)
+
+
 @settings(max_examples=60, deadline=None)
 @given(worlds())
-def test_a_cycle_that_is_run_again_before_anything_ended_asks_nobody_else_to_end(world: World) -> None:
-    world.apply(plan(world.snapshot(), world.clock))
-    again = plan(world.snapshot(), world.clock)
-    assert [action for action in again if isinstance(action, (Release, Grant))] == []
+def test_a_claim_for_which_leases_are_ending_ends_no_others(world: World) -> None:
+    waits = {ask.freed_for for ask in world.asks.values() if ask.freed_for}
+    first, second = twice(world)
+    waits |= {action.for_lease for action in first if isinstance(action, Release)}
+    assert not [action for action in second if isinstance(action, Release) and action.for_lease in waits]
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(urgent=0))
+def test_a_cycle_that_is_run_again_before_anything_ended_grants_and_ends_nothing(world: World) -> None:
+    _, second = twice(world)
+    assert [action for action in second if isinstance(action, (Release, Grant))] == []
 
 
 @settings(max_examples=40, deadline=None)

@@ -54,6 +54,15 @@ def plan(snapshot: Snapshot, now_ms: int) -> list[Action]:
     return _Cycle(snapshot, now_ms).run()
 
 
+def waiting_before(snapshot: Snapshot, lease: str) -> list[Unit]:
+    """The units that are served before this pending lease and still wait after a cycle, in order."""
+    cycle = _Cycle(snapshot, 0)
+    granted = {action.lease for action in cycle.run() if isinstance(action, Grant)}
+    leases = [[ask.lease for ask in unit.asks] for unit in cycle.order]
+    place = next((at for at, names in enumerate(leases) if lease in names), len(leases))
+    return [unit for unit in cycle.order[:place] if unit.lease not in granted]
+
+
 @dataclass(slots=True)
 class _Kept:
     """A reservation in force in this cycle: what it took of what is free now, and of what will be."""
@@ -86,6 +95,7 @@ class _Cycle:
         self.released: list[Release] = []
         self.granted: list[Grant] = []
         self.kept: dict[str, _Kept] = {}
+        self.order: list[Unit] = []
         self.blocked: list[Unit] = []
         self.draining: set[bool] = set()
         self.nowhere: set[tuple[Claim, ...]] = set()
@@ -178,6 +188,7 @@ class _Cycle:
 
     def _serve(self, unit: Unit) -> None:
         """Grant; or wait for room that is coming; or make room; or wait."""
+        self.order.append(unit)
         for ask in unit.asks:
             self._drop(ask.lease)
         usage = self.usage

@@ -169,6 +169,14 @@ class Search:
         return reclaim, stages
 
 
+def cheapest(usage: Usage, trial: Trial, held: Sequence[Unit], unit: Unit) -> Victims | None:
+    """Whose end would let the unit start, whether or not it has a right to it: as little as will do. None: nobody's."""
+    search = Search(usage, trial, held)
+    everyone = np.ones(len(search.held), dtype=bool)
+    found = _Attempt(search, unit, everyone, everyone).run(rights=False)
+    return Victims(tuple((search.held[rank], "reclaim") for rank in found[0]), found[1]) if found else None
+
+
 def apart(tree: Tree, ours: str, theirs: str) -> tuple[list[str], list[str]]:
     """The levels that only the one, and only the other, counts in."""
     here, there = tree.path(ours), tree.path(theirs)
@@ -220,7 +228,8 @@ class _Attempt:
         ours = set(search.usage.tree.path(unit.queue))
         self.theirs = {q: [name for name in search.usage.tree.path(q) if name not in ours] for q in search.queues}
 
-    def run(self) -> tuple[list[int], list[Slot]] | None:
+    def run(self, *, rights: bool = True) -> tuple[list[int], list[Slot]] | None:
+        self.rights = rights
         mark = self.trial.mark()
         try:
             joint = len(self.unit.asks) > 1 or not self._allowed([])
@@ -285,6 +294,8 @@ class _Attempt:
 
     def _may(self, more: Sequence[int]) -> bool:
         """Whether every queue keeps its guarantee without the chosen and these."""
+        if not self.rights:
+            return True
         lost: Counter[str] = Counter()
         for rank in (*self.chosen, *more):
             for name in self.theirs[self.search.queues[self.search.queue[rank]]]:
