@@ -18,6 +18,7 @@ from .record import FIELDS, boot, ring, write_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypedDict
 
     class Order(TypedDict):
@@ -34,6 +35,9 @@ POLL_S = 5.0
 """How often a stop is looked for without having been woken; signals come at once."""
 WAITER_S = 1.0
 """How often an attached run looks whether its waiter lives."""
+
+_REAPED_AT_ONCE = 1000
+"""So many are taken away before we look at what else there is to do: a storm may end faster than we take away."""
 
 _PDEATHSIG, _CHILD_SUBREAPER = 1, 36
 _WAKERS = {signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -54,7 +58,8 @@ class Supervisor:
         self.trouble = -1
         self.kill_at: float | None = None
         self.told: set[Process] = set()
-        self.pause_s = 0.01
+        self.killed: set[Process] = set()
+        self.pause_s = 0.001
 
     def run(self) -> int:
         """From here to the end of the tree. Returns the command's code."""
@@ -91,8 +96,8 @@ class Supervisor:
         self._write(state="running", pid=str(self.command), started_ms=str(time.time_ns() // 1_000_000))
 
     def _reap(self) -> bool:
-        """Wait for whatever has ended; whether any of the tree is left."""
-        while True:
+        """Wait for whatever has ended, up to a bound; whether any of the tree is left."""
+        for _ in range(_REAPED_AT_ONCE):
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -102,6 +107,12 @@ class Supervisor:
             if pid == self.command:
                 code = os.waitstatus_to_exitcode(status)
                 self.code = code if code >= 0 else 128 - code
+        return True
+
+    def _living(self) -> Iterator[Process]:
+        """What is left of the tree. What has ended is taken away first, so that the list stays short."""
+        self._reap()
+        return beneath(os.getpid())
 
     def _press(self) -> None:
         """Whatever has to be done now so that the tree ends: nothing, SIGTERM, or SIGKILL after the grace."""
@@ -115,8 +126,9 @@ class Supervisor:
             if first or (self.code is not None and self.record["code"] == ""):
                 self._term()
         if self.kill_at is not None and now >= self.kill_at:
-            kill_all(lambda: beneath(os.getpid()))
-            self.pause_s = min(self.pause_s * 2, 0.5)
+            found = kill_all(self._living)
+            self.pause_s = 0.001 if found - self.killed else min(self.pause_s * 2, 0.5)
+            self.killed = found
 
     def _term(self) -> None:
         """SIGTERM to whatever has not had it; what is stopped is woken, to hear it."""

@@ -19,7 +19,10 @@ Process = tuple[int, int]
 
 
 def stat(pid: int) -> tuple[bytes, int, int] | None:
-    """State, parent and start of a process; None when there is none. See proc_pidstat(5)."""
+    """State, parent and start of a process; None when there is none. See proc_pid_stat(5).
+
+    One whose first thread alone has ended is no zombie yet (Z): it is said to run.
+    """
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
@@ -30,7 +33,7 @@ def stat(pid: int) -> tuple[bytes, int, int] | None:
         return None
     finally:
         os.close(descriptor)
-    return words[0], int(words[1]), int(words[19])
+    return b"R" if words[0] == b"Z" and int(words[17]) > 1 else words[0], int(words[1]), int(words[19])
 
 
 def since(pid: int) -> int:
@@ -65,7 +68,7 @@ def beneath(root: int) -> Iterator[Process]:
         parent = ahead.pop()
         for pid in children(parent):
             about = stat(pid)
-            if about and about[1] == parent:
+            if about and about[1] == parent and about[0] not in b"ZX":
                 yield pid, about[2]
                 ahead.append(pid)
 
@@ -111,11 +114,20 @@ def tell(process: Process, number: int) -> bool:
     return True
 
 
-def kill_all(look: Callable[[], Iterator[Process]]) -> int:
+def _hurry() -> None:
+    """A storm of processes must not keep us from ending it. Only root may hurry; others take longer."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    except OSError:
+        return
+
+
+def kill_all(look: Callable[[], Iterator[Process]]) -> set[Process]:
     """Kill all that `look` finds: first stop each as it is found, until nothing new is, so that nothing forks away.
 
-    Returns how many were found.
+    Returns what was found. Who forks faster than we look may have left something: ask again until nothing is found.
     """
+    _hurry()
     stopped: set[Process] = set()
     reached = True
     while reached:
@@ -126,4 +138,4 @@ def kill_all(look: Callable[[], Iterator[Process]]) -> int:
                 reached = tell(process, signal.SIGSTOP) or reached
     for process in stopped:
         tell(process, signal.SIGKILL)
-    return len(stopped)
+    return stopped

@@ -51,10 +51,11 @@ def _writes(pid: int, folder: str) -> bool:
 def sweep() -> None:
     """Kill what was left behind until nothing is, then record the loss."""
     folder = os.getcwd()
-    pause_s = 0.01
-    while kill_all(lambda: left_behind(os.path.basename(folder), folder)):
+    pause_s, before = 0.001, set[Process]()
+    while found := kill_all(lambda: left_behind(os.path.basename(folder), folder)):
+        pause_s = 0.001 if found - before else min(pause_s * 2, 0.5)
+        before = found
         time.sleep(pause_s)
-        pause_s = min(pause_s * 2, 0.5)
     descriptor = os.open("state", os.O_RDWR)
     record = unpack(os.pread(descriptor, RECORD_BYTES, 0))
     if record and record["state"] != "ended":
