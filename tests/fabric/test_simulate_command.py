@@ -74,7 +74,10 @@ def test_what_ifs_change_what_they_say(files: list[str], capsys: pytest.CaptureF
     plain = document(capsys, *files, "--policy", "fgd")
     more = document(capsys, *files, "--policy", "fgd", "--add-nodes", "2x8xA10")
     cut = document(capsys, *files, "--policy", "fgd", "--quota", "BE=4")
+    mig = document(capsys, *files, "--policy", "fgd", "--add-nodes", "2x8xH100-80GB", "--mig")
     assert more["nodes"]["gpus"] == plain["nodes"]["gpus"] + 16
+    assert mig["mig"]
+    assert mig["nodes"]["gpus"] == more["nodes"]["gpus"]
     assert cut["policies"][0]["rejected_by_quota"] > 0
     assert cut["policies"][0]["allocated_milli"] < plain["policies"][0]["allocated_milli"]
 
@@ -103,6 +106,8 @@ def test_people_get_a_table_and_a_picture(files: list[str], tmp_path: Path, caps
         (["--plot", "no/such/folder/o.png"], "there is no folder"),
         (["--nodes", "no.csv"], "there is no file no.csv"),
         (["--load", "9"], "--load: 9 is out of range"),
+        (["--mig"], "none of A10, T4 can be cut"),
+        (["--mig", "--load", "0.9"], "without departures only"),
     ],
 )
 def test_what_is_wrong_is_said_with_a_hint_and_status_2(

@@ -50,6 +50,7 @@ def document_of(
         },
         "seed": wish.seed,
         "ratio": wish.ratio,
+        "mig": wish.mig,
         "quotas_milli": dict(wish.quotas),
         "departures": None if wish.load is None else _settings(wish),
         "policies": [_policy(name, found, departures.get(name)) for name, found in replays.items()],

@@ -22,6 +22,7 @@ import yaml
 from colonnade.app.simulated import document_of
 from colonnade.core.claims import WHOLE, Claim
 from colonnade.core.errors import UsageError
+from colonnade.fabric.mig.profiles import GEOMETRIES, geometry_of
 from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Placer
 from colonnade.fabric.placement.engine import Engine
 from colonnade.fabric.queues.churn import Past, Scheduler
@@ -50,6 +51,7 @@ class Wish:
         add_nodes: "4x8xH100-80GB": more nodes, one form each.
         every: only each so many-th node, for a cluster to scale.
         quotas: the most milli for pods of a class.
+        mig: whether devices that can be are cut into MIG instances for shares.
         load: with departures: offered device time over capacity; None for without.
         jobs: with departures: how many.
         move_cost_s, movable: with departures: what a move costs its job, and which class may move ("all").
@@ -63,6 +65,7 @@ class Wish:
     add_nodes: tuple[str, ...] = ()
     every: int = 1
     quotas: Mapping[str, int] = field(default_factory=dict)
+    mig: bool = False
     load: float | None = None
     jobs: int = 20_000
     move_cost_s: float = 30.0
@@ -86,6 +89,7 @@ def simulate(wish: Wish, progress: Progress = lambda _label, _done, _total: None
     """
     nodes, pods = load_nodes(wish), load_pods(wish.pods)
     _classes_exist(wish, pods)
+    _can_be_cut(wish, nodes)
     impossible = _impossible(nodes, pods)
     capacity = sum(len(node.devices) for node in nodes) * WHOLE
     coming = trace.arrivals(pods, capacity, wish.seed, wish.ratio)
@@ -101,6 +105,7 @@ def simulate(wish: Wish, progress: Progress = lambda _label, _done, _total: None
             clock=perf_counter,
             progress=lambda done, total, policy=policy: progress(policy, done, total),  # type: ignore[misc]
             quotas=wish.quotas,
+            mig=wish.mig,
         )
     if wish.load is not None:
         departures = _departures(wish, nodes, [p for p in pods if p.claim not in impossible], capacity, progress)
@@ -148,6 +153,14 @@ def _classes_exist(wish: Wish, pods: Sequence[Pod]) -> None:
         if name not in there:
             hint = f"the classes are {', '.join(there)}" if there else "the pod file has no column `qos`"
             raise UsageError(f"no pod is of class {name!r}", hint=hint)
+
+
+def _can_be_cut(wish: Wish, nodes: Sequence[NodeSpec]) -> None:
+    if wish.mig and wish.load is not None:
+        raise UsageError("--mig is simulated without departures only", hint="leave --load out")
+    models = sorted({device.model for node in nodes for device in node.devices})
+    if wish.mig and not any(geometry_of(model) for model in models):
+        raise UsageError(f"--mig: none of {', '.join(models)} can be cut", hint=f"{', '.join(GEOMETRIES)} can")
 
 
 def _impossible(nodes: Sequence[NodeSpec], pods: Sequence[Pod]) -> set[Claim]:

@@ -4,6 +4,7 @@
   colonnade simulate --nodes nodes.csv --pods pods.csv                 how full do these nodes get?
   colonnade simulate --nodes ... --pods ... --add-nodes 4x8xH100-80GB  and with four more?
   colonnade simulate --nodes ... --pods ... --quota BE=500             and if class BE may hold 500 GPUs at most?
+  colonnade simulate --nodes ... --pods ... --mig                      and with MIG turned on?
   colonnade simulate --nodes ... --pods ... --load 0.9                 and who waits how long, when jobs end?
   colonnade simulate --drive place                                     the engine alone, over JSON lines
 
@@ -43,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quota", action="append", default=[], metavar="CLASS=GPUS", help="the most that a class (qos) may hold"
     )
+    parser.add_argument("--mig", action="store_true", help="cut devices that can be into MIG instances for shares")
     parser.add_argument("--load", type=float, metavar="X", help="with departures too: GPU time asked for, of all")
     parser.add_argument("--jobs", type=int, default=20_000, metavar="N", help="how many jobs, with --load")
     parser.add_argument("--move-cost", type=float, default=30.0, metavar="S", help="seconds that a move costs its job")
@@ -107,6 +109,7 @@ def _wish(args: argparse.Namespace) -> Wish:
         add_nodes=tuple(args.add_nodes),
         every=args.every,
         quotas=dict(map(_quota, args.quota)),
+        mig=args.mig,
         load=args.load,
         jobs=args.jobs,
         move_cost_s=args.move_cost,
@@ -155,6 +158,7 @@ def _head(document: Mapping[str, Any]) -> str:
     models = ", ".join(f"{count:,} {model}" for model, count in sorted(nodes["models"].items(), key=_most))
     size, seed = f"{nodes['count']:,} nodes, {nodes['gpus']:,} GPUs", f"seed {document['seed']}"
     arrived = f"{sum(first['arrivals'].values()):,} arrivals ask for {document['ratio']:.0%} of them; nothing leaves"
+    arrived += "; shares are MIG instances" if document["mig"] else ""
     lines = [f"{paint(size, 'bold')}  {paint(models, 'dim')}", f"{arrived}  {paint(seed, 'dim')}"]
     if pods["impossible"]:
         lines.append(

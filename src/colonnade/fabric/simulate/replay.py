@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from colonnade.core.claims import WHOLE, Claim
-from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Placer
+from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Placer, Slot
 from colonnade.fabric.simulate.fragmentation import Fragmentation
+from colonnade.fabric.simulate.partitions import Partitions
 from colonnade.fabric.simulate.trace import KINDS, Pod, kind_of
 
 POINTS = 240
@@ -22,6 +23,8 @@ POINTS = 240
 Build = Callable[[Cluster], Placer]
 Clock = Callable[[], float]
 Progress = Callable[[int, int], None]
+Serve = Callable[[Claim], tuple[Claim, Slot] | None]
+"""What a claim takes and where, or None: it then fits nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def replay(
     clock: Clock,
     progress: Progress = lambda _done, _total: None,
     quotas: Mapping[str, int] | None = None,
+    mig: bool = False,
 ) -> Replay:
     """Place what comes, in order, each at once or never.
 
@@ -97,9 +101,11 @@ def replay(
         clock: seconds, for the time that decisions take.
         progress: told of (done, of).
         quotas: the most milli of devices that pods of a class (`qos`) hold together.
+        mig: whether devices that can be are cut for shares (`partitions`); what counts as in use is what was asked for.
     """
     cluster = Cluster(nodes)
     placer, measure, tally = build(cluster), Fragmentation(cluster, history), _Tally()
+    serve = Partitions(cluster, placer).serve if mig else _plainly(placer)
     capacity = sum(len(node.devices) for node in nodes) * WHOLE
     cpu = int(cluster.cpu_milli.sum())
     every = max(1, len(coming) // POINTS)
@@ -107,7 +113,7 @@ def replay(
         if number % every == 0:
             tally.curve.append((tally.asked, tally.used, float(measure.now(cluster).sum())))
             progress(number, len(coming))
-        _arrive(cluster, placer, pod, tally, capacity, clock, quotas or {})
+        _arrive(cluster, serve, pod, tally, capacity, clock, quotas or {})
     fragmented = float(measure.now(cluster).sum())
     tally.curve.append((tally.asked, tally.used, fragmented))
     progress(len(coming), len(coming))
@@ -129,21 +135,31 @@ def replay(
     )
 
 
+def _plainly(placer: Placer) -> Serve:
+    """A policy's choice, taken as it was asked for."""
+
+    def serve(claim: Claim) -> tuple[Claim, Slot] | None:
+        slot = placer.choose(claim)
+        return None if slot is None else (claim, slot)
+
+    return serve
+
+
 def _arrive(
-    cluster: Cluster, placer: Placer, pod: Pod, tally: _Tally, capacity: int, clock: Clock, quotas: Mapping[str, int]
+    cluster: Cluster, serve: Serve, pod: Pod, tally: _Tally, capacity: int, clock: Clock, quotas: Mapping[str, int]
 ) -> None:
     claim, kind = pod.claim, kind_of(pod.claim)
     tally.arrived[kind] += 1
     tally.asked += claim.milli
     over = bool(claim.gpus) and pod.qos in quotas and tally.held[pod.qos] + claim.milli > quotas[pod.qos]
-    slot = None
+    served = None
     if not over:
         began = clock()
-        slot = placer.choose(claim)
-        if slot is not None:
-            cluster.take(claim, slot)
+        served = serve(claim)
+        if served is not None:
+            cluster.take(*served)
         tally.took_s.append(clock() - began)
-    if slot is not None:
+    if served is not None:
         tally.used += claim.milli
         tally.held[pod.qos] += claim.milli
     else:
