@@ -42,7 +42,7 @@ class Seen:
         pid: the command's own process; 0 before it starts.
         code: exit status, 0..255; 128 + signal for a signal; None while it is not known (`ended` without one: lost).
         started_ms, ended_ms: milliseconds since 1970 by the machine's clock; 0 when not known.
-        message: why it could not start, one sentence; "" otherwise.
+        message: why it did not start, or why its code is not known, one sentence; "" otherwise.
     """
 
     run: str
@@ -55,10 +55,18 @@ class Seen:
 
 
 class Executor(Protocol):
-    """Runs commands under supervisors that survive the caller. Thread-safe."""
+    """Runs commands under supervisors that survive the caller. Thread-safe.
+
+    A caller that died during `start` left a run that is `seen`, or one that can be started: so start again what should
+    run and is not seen.
+    """
 
     def start(self, work: Work) -> None:
-        """Begin, unless a run of this name was begun already. Raises `StateError` when the machine refuses."""
+        """Begin, unless a run of this name was ever begun: then never again, also when it was lost or forgotten.
+
+        Its input is empty; what it prints is kept without a bound. A run that cannot start has begun, and ended with
+        126 or 127 (no such program). Raises `StateError` when the machine refuses: nothing has begun, try again.
+        """
         ...
 
     def seen(self) -> Mapping[str, Seen]:
@@ -66,7 +74,10 @@ class Executor(Protocol):
         ...
 
     def stop(self, run: str, grace_ms: int) -> None:
-        """SIGTERM to the tree, SIGKILL after the grace. Again with a shorter grace: the shorter one holds."""
+        """SIGTERM to the tree, SIGKILL after the grace. Again with a shorter grace: the shorter one holds.
+
+        What was not begun yet ends with 143 when it is started, and never runs.
+        """
         ...
 
     def forget(self, run: str) -> None:
