@@ -150,19 +150,19 @@ class Forecast:
         self.device = np.rint(np.concatenate(device)) / QUANTUM
         self.by_level = np.ascontiguousarray(self.device.T)
         self.opens = np.rint(np.concatenate(opens)) / QUANTUM
-        self._last = np.array([len(part) - 1 for part in index], dtype=np.float64)
-        self._start = np.cumsum([0] + [len(part) for part in index[:-1]])
+        self._last = np.array([[len(part) - 1.0] for part in index])
+        self._start = np.cumsum([0] + [len(part) for part in index[:-1]])[:, None]
+        self._scale = (STEPS * [1000.0 / mix.unit_milli, 1.0, 1.0 / mix.unit_milli])[:, None]
         self._index = np.concatenate(index)
 
     def bands(self, cpu_milli: Ints, free_milli: Ints, need_milli: Ints) -> Ints:
-        """[READINGS, ...] rows of the tables, for arrays that broadcast to one shape."""
-        shape = np.broadcast_shapes(cpu_milli.shape, free_milli.shape, need_milli.shape)
-        values = np.empty((READINGS, *shape))
-        cpu = cpu_milli * (1000.0 / self.unit_milli)
-        values[0] = cpu / np.maximum(free_milli, 1)
-        values[1] = np.where(need_milli > 0, cpu_milli / np.maximum(need_milli, 1), 2.0)
-        values[2] = cpu / 1000.0
-        axes = (READINGS,) + (1,) * len(shape)
-        values *= STEPS.reshape(axes)
-        np.clip(values, 0, self._last.reshape(axes), out=values)
-        return np.asarray(self._index[values.astype(np.int64) + self._start.reshape(axes)])
+        """[READINGS, K] rows of the tables for K nodes; all three are [K], none negative."""
+        values = np.empty((READINGS, *cpu_milli.shape))
+        values[0] = cpu_milli / np.maximum(free_milli, 1)
+        values[1] = cpu_milli / np.maximum(need_milli, 1)
+        values[1][need_milli <= 0] = 2.0
+        values[2] = cpu_milli
+        values *= self._scale
+        found = np.minimum(values, self._last).astype(np.int64)
+        found += self._start
+        return np.asarray(self._index[found])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from colonnade.core.claims import WHOLE, Claim
+from colonnade.core.claims import ISOLATIONS, WHOLE, Claim
 from colonnade.fabric.placement.cluster import Cluster
 from colonnade.fabric.placement.demand import GRID
 from colonnade.fabric.placement.forecast import OPEN, Floats, Forecast, Ints
@@ -31,8 +31,8 @@ class Scores:
     """Costs of slots on a live cluster.
 
     Attributes:
-        cost: float64 [S, N], infinite where the shape does not fit; a row is valid after `update`.
-        device: int16 [S, N], the device of that cost for shapes of one device; undefined for others.
+        cost: float64 [S, N], infinite where the shape does not fit.
+        device: int64 [S, N], the device of that cost for shapes of one device; undefined for others.
     """
 
     def __init__(self, cluster: Cluster, forecast: Forecast) -> None:
@@ -48,11 +48,13 @@ class Scores:
         self._sums = np.zeros((nodes, forecast.device.shape[0]))
         self._now = np.zeros(nodes)
         self._row: dict[Claim, int] = {}
-        self._asks = np.zeros((0, 5), dtype=np.int64)
+        self._asks = np.zeros((5, 0, 1), dtype=np.int64)
+        self._many = np.zeros(0, dtype=np.int64)
         self._usable = np.zeros((0, nodes, width), dtype=bool)
-        self.cost = np.zeros((0, nodes))
-        self.device = np.zeros((0, nodes), dtype=np.int16)
         self._open = cluster.open.copy()
+        self._alike = _alike(cluster)
+        self.cost = np.zeros((0, nodes))
+        self.device = np.zeros((0, nodes), dtype=np.int64)
         for start in range(0, nodes, NODES_AT_ONCE):
             self._look(np.arange(start, min(nodes, start + NODES_AT_ONCE)))
 
@@ -63,38 +65,42 @@ class Scores:
 
     def add(self, claims: Sequence[Claim]) -> int:
         """Keep costs for new shapes from now on; where the first one stands."""
-        first, nodes = len(self._row), self.cost.shape[1]
+        first, nodes, count = len(self._row), self.cost.shape[1], len(claims)
         for claim in claims:
             self._row[claim] = len(self._row)
         asks = [
             (c.cpu_milli, c.memory_mib, c.gpus, c.gpu_milli if c.gpus else 0, c.gpu_mib if c.gpus else 0)
             for c in claims
         ]
-        count = len(claims)
-        self._asks = np.concatenate([self._asks, np.array(asks, dtype=np.int64).reshape(count, 5)])
-        usable = np.stack([self.cluster.usable(claim) for claim in claims])
-        self._usable = np.concatenate([self._usable, usable])
-        self.cost = np.concatenate([self.cost, np.empty((count, nodes))])
-        self.device = np.concatenate([self.device, np.zeros((count, nodes), dtype=np.int16)])
-        self._score(np.arange(first, first + count), np.arange(nodes))
+        columns = np.array(asks, dtype=np.int64).reshape(count, 5).T[:, :, None]
+        self._asks = np.concatenate([self._asks, columns], axis=1)
+        self._many = np.flatnonzero(self._asks[2, :, 0] > 1)
+        usable = [self.cluster.usable(claim) if claim.gpus else _first_place(self._open) for claim in claims]
+        self._usable = np.concatenate([self._usable, np.array(usable).reshape(count, *self._free.shape)])
+        self.cost = np.concatenate([self.cost, np.full((count, nodes), np.inf)])
+        self.device = np.concatenate([self.device, np.zeros((count, nodes), dtype=np.int64)])
+        self._score(slice(first, first + count), np.arange(nodes))
         return first
 
     def update(self, rows: Ints) -> None:
         """Something changed on these nodes (each named once)."""
         if (self._open[rows] != self.cluster.open[rows]).any():
-            self._open[rows] = self.cluster.open[rows]
+            self._open = self.cluster.open.copy()
+            self._alike = _alike(self.cluster)
             for claim, shape in self._row.items():
-                self._usable[shape, rows] = self.cluster.usable(claim)[rows]
+                if claim.gpus:
+                    self._usable[shape, rows] = self.cluster.usable(claim)[rows]
         self._look(rows)
-        self._score(np.arange(len(self._row)), rows)
+        self._score(slice(0, len(self._row)), rows)
 
     def places(self, claim: Claim, node: int) -> tuple[int, ...]:
         """The devices on a node that the cost was computed for."""
         shape = self._row[claim]
         if claim.gpus == 1:
             return (int(self.device[shape, node]),)
-        chosen = self._chosen(np.array([shape]), np.array([node]))[0, 0]
-        return tuple(int(place) for place in np.flatnonzero(chosen))
+        fits = self._after(self._asks[:, shape : shape + 1], np.array([node]))[0] >= 0
+        chosen = _fullest(fits & self._usable[shape, node], self._free[[node]], np.array([claim.gpus]))
+        return tuple(np.flatnonzero(chosen[0]).tolist())
 
     def _look(self, rows: Ints) -> None:
         """Read what is free on these nodes, and forecast what will stay unused there."""
@@ -105,85 +111,102 @@ class Scores:
         free = free * cluster.open[rows]
         level = free // GRID
         self._free[rows] = free
-        self._total[rows] = free.sum(1)
-        self._need[rows] = forecast.need_milli[level].sum(1)
-        self._fillable[rows] = forecast.fillable[level].sum(1)
-        self._sums[rows] = forecast.by_level[level].sum(1)
-        bands = forecast.bands(cluster.cpu_milli[rows], self._total[rows], self._need[rows])
-        count = np.minimum(self._fillable[rows], OPEN - 1)
-        now = (self._sums[rows, bands] + forecast.opens[bands, count]).sum(0)
-        self._now[rows] = now * (self._total[rows] > 0)
+        self._total[rows] = total = free.sum(1)
+        self._need[rows] = need = forecast.need_milli[level].sum(1)
+        self._fillable[rows] = count = forecast.fillable[level].sum(1)
+        self._sums[rows] = sums = forecast.by_level[level].sum(1)
+        bands = forecast.bands(cluster.cpu_milli[rows], total, need)
+        now = sums[np.arange(len(rows)), bands] + forecast.opens[bands, np.minimum(count, OPEN - 1)]
+        self._now[rows] = now.sum(0) * (total > 0)
 
-    def _score(self, shapes: Ints, rows: Ints) -> None:
-        gpus = self._asks[shapes, 2]
-        few, many = shapes[gpus < 2], shapes[gpus > 1]
-        step = max(1, PLACES_AT_ONCE // max(1, len(shapes) * self._free.shape[1]))
+    def _score(self, shapes: slice, rows: Ints) -> None:
+        step = max(1, PLACES_AT_ONCE // max(1, (shapes.stop - shapes.start) * self._free.shape[1]))
+        many = self._many[(self._many >= shapes.start) & (self._many < shapes.stop)]
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
-            if len(few):
-                self._score_one(few, part)
+            self._score_one(shapes, part)
             if len(many):
                 self._score_many(many, part)
 
-    def _score_one(self, shapes: Ints, rows: Ints) -> None:
-        """Shapes of one device or none: every device is tried."""
-        asks = self._asks[shapes]
-        old = self._free[rows][None]
-        new = self._after(asks, rows)
-        plain = asks[:, 2] == 0
-        fits = (new >= 0) & self._usable[shapes[:, None], rows]
-        fits |= plain[:, None, None]
-        new = np.maximum(new, 0)
-        level, before = new // GRID, old // GRID
+    def _score_one(self, shapes: slice, rows: Ints) -> None:
+        """Shapes of one device or none: every device is tried that differs from those before it."""
+        asks, free = self._asks[:, shapes], self._free[rows]
+        cpu, memory = self.cluster.cpu_milli[rows] - asks[0], self.cluster.memory_mib[rows] - asks[1]
+        after = self._after(asks, rows)
+        fits = (after >= 0) & self._usable[shapes].take(rows, axis=1)
+        fits &= ((cpu >= 0) & (memory >= 0) & (asks[2] < 2))[:, :, None]
+        fits &= ~((free[:, :, None] == free[:, None, :]) & self._alike[rows]).any(2)
+        shape, index, place = fits.nonzero()
+        cost = np.full(fits.shape, np.inf)
+        if len(shape):
+            node, old = rows[index], free[index, place]
+            new = np.where(asks[2, shape, 0] == 0, old, after[shape, index, place])
+            cost[shape, index, place] = self._forecast(node, cpu[shape, index], old, new) - self._now[node]
+        best = cost.argmin(2)
+        least = cost.min(2) + cpu * TIGHT_CPU + memory * TIGHT_MEMORY
+        self.device[shapes, rows] = best
+        self.cost[shapes, rows] = least
+
+    def _forecast(self, node: Ints, cpu: Ints, old: Ints, new: Ints) -> Floats:
+        """[K] of nodes on which one device goes from old milli free to new, with so much CPU left."""
         forecast = self.forecast
-        total = self._total[rows][None, :, None] - old + new
-        need = self._need[rows][None, :, None] - forecast.need_milli[before] + forecast.need_milli[level]
-        count = self._fillable[rows][None, :, None] - forecast.fillable[before] + forecast.fillable[level]
-        cpu = (self.cluster.cpu_milli[rows] - asks[:, :1])[:, :, None]
+        before, level = old // GRID, new // GRID
+        total = self._total[node] + (new - old)
+        need = self._need[node] + forecast.need_milli[level] - forecast.need_milli[before]
+        count = self._fillable[node] + forecast.fillable[level] - forecast.fillable[before]
         bands = forecast.bands(cpu, total, need)
-        value = self._sums[rows[None, :, None], bands] + forecast.device[bands, level]
+        value = self._sums[node, bands]
+        value += forecast.device[bands, level]
+        value -= forecast.device[bands, before]
         value += forecast.opens[bands, np.minimum(count, OPEN - 1)]
-        value -= forecast.device[bands, np.broadcast_to(before, level.shape)]
-        after = np.where(fits, value.sum(0) * (total > 0), np.inf)
-        best = after.argmin(2)
-        self.device[shapes[:, None], rows] = best
-        self._keep(shapes, rows, np.take_along_axis(after, best[:, :, None], 2)[:, :, 0])
+        return np.asarray(value.sum(0) * (total > 0))
 
     def _score_many(self, shapes: Ints, rows: Ints) -> None:
         """Shapes of several devices: the fullest that still fit are taken."""
-        asks, forecast = self._asks[shapes], self.forecast
-        chosen = self._chosen(shapes, rows)
-        new = np.where(chosen, self._after(asks, rows), self._free[rows][None])
-        level = new // GRID
-        total = new.sum(2)
-        cpu = self.cluster.cpu_milli[rows] - asks[:, :1]
-        bands = forecast.bands(cpu, total, forecast.need_milli[level].sum(2))
-        count = np.minimum(forecast.fillable[level].sum(2), OPEN - 1)
-        value = forecast.device[bands[..., None], level].sum(3) + forecast.opens[bands, count]
-        enough = chosen.sum(2) >= asks[:, 2:3]
-        self._keep(shapes, rows, np.where(enough, value.sum(0) * (total > 0), np.inf))
-
-    def _chosen(self, shapes: Ints, rows: Ints) -> NDArray[np.bool_]:
-        """[S, R, G] the fullest devices on which each shape fits, as many as it asks for or fewer."""
-        asks = self._asks[shapes]
-        fits = (self._after(asks, rows) >= 0) & self._usable[shapes[:, None], rows]
-        order = np.argsort(np.where(fits, self._free[rows][None], 2 * WHOLE), axis=2, kind="stable")
-        rank = np.argsort(order, axis=2, kind="stable")
-        return np.asarray(fits & (rank < asks[:, 2, None, None]))
+        asks, forecast = self._asks[:, shapes], self.forecast
+        cpu, memory = self.cluster.cpu_milli[rows] - asks[0], self.cluster.memory_mib[rows] - asks[1]
+        after = self._after(asks, rows)
+        fits = (after >= 0) & self._usable[shapes[:, None], rows]
+        shape, index = ((fits.sum(2) >= asks[2]) & (cpu >= 0) & (memory >= 0)).nonzero()
+        cost = np.full(cpu.shape, np.inf)
+        if len(shape):
+            free = self._free[rows[index]]
+            chosen = _fullest(fits[shape, index], free, asks[2, shape, 0])
+            new = np.where(chosen, after[shape, index], free)
+            level, total = new // GRID, new.sum(1)
+            bands = forecast.bands(cpu[shape, index], total, forecast.need_milli[level].sum(1))
+            count = np.minimum(forecast.fillable[level].sum(1), OPEN - 1)
+            value = forecast.device[bands[..., None], level].sum(2) + forecast.opens[bands, count]
+            cost[shape, index] = value.sum(0) * (total > 0) - self._now[rows[index]]
+        self.cost[shapes[:, None], rows] = cost + cpu * TIGHT_CPU + memory * TIGHT_MEMORY
 
     def _after(self, asks: Ints, rows: Ints) -> Ints:
         """[S, R, G] free milli of each device after the claim took its share there; negative where it does not fit."""
+        share = asks[3][:, :, None]
         if not self._metered:
-            return np.asarray(self._free[rows][None] - asks[:, 3, None, None])
-        milli = self.cluster.milli[rows][None] - asks[:, 3, None, None]
-        mib = self.cluster.device_mib[rows][None] - asks[:, 4, None, None]
-        share = np.minimum(milli, mib * WHOLE // self._whole_mib[rows])
-        return np.where(self.cluster.open[rows], share, -1)
+            return np.asarray(self._free[rows] - share)
+        milli = self.cluster.milli[rows] - share
+        mib = self.cluster.device_mib[rows] - asks[4][:, :, None]
+        left = np.where(self.cluster.open[rows], np.minimum(milli, mib * WHOLE // self._whole_mib[rows]), -1)
+        return np.where(share > 0, left, self._free[rows])
 
-    def _keep(self, shapes: Ints, rows: Ints, after: Floats) -> None:
-        asks, cluster = self._asks[shapes], self.cluster
-        cpu = cluster.cpu_milli[rows] - asks[:, :1]
-        memory = cluster.memory_mib[rows] - asks[:, 1:2]
-        cost = after - self._now[rows] + cpu * TIGHT_CPU + memory * TIGHT_MEMORY
-        cost[(cpu < 0) | (memory < 0)] = np.inf
-        self.cost[shapes[:, None], rows] = cost
+
+def _first_place(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[N, G] only the first place of each node: where claims without a device are counted."""
+    first = np.zeros_like(places)
+    first[:, 0] = True
+    return first
+
+
+def _alike(cluster: Cluster) -> NDArray[np.bool_]:
+    """[N, G, G] whether an earlier device of the node is of the same model and isolation, and open like it."""
+    kind = (cluster.model * len(ISOLATIONS) + cluster.isolation) * 2 + cluster.open
+    same = kind[:, :, None] == kind[:, None, :]
+    return np.asarray(same & np.tri(cluster.width, k=-1, dtype=bool))
+
+
+def _fullest(fits: NDArray[np.bool_], free: Ints, wanted: Ints) -> NDArray[np.bool_]:
+    """[K, G] the fullest devices that fit, as many as wanted; of equally full ones the first."""
+    order = np.argsort(np.where(fits, free, 2 * WHOLE), axis=1, kind="stable")
+    rank = np.argsort(order, axis=1, kind="stable")
+    return np.asarray(fits & (rank < wanted[:, None]))
