@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from colonnade.adapters.devices.nvml.cgroup import MemoryLimits
 from colonnade.adapters.devices.nvml.devices import NvmlDevices
 from colonnade.adapters.devices.nvml.library import Library
 from colonnade.adapters.devices.nvml.options import Options
+from colonnade.adapters.devices.processes import Process, processes
 from colonnade.ports.outside.devices import Devices
 from colonnade.testing.devices import Milliseconds
 from colonnade.testing.devices_conformance import worker
@@ -65,6 +66,7 @@ class NvmlBench:
             self.program.write_text(CONTROL.format(python=sys.executable, refuse=str(self.refuse)))
             self.program.chmod(0o755)
         self.options = Options()
+        self.look: Callable[[], Mapping[int, Process]] = processes
         self.nvml = self._open()
         self.devices: Devices = self.nvml
 
@@ -78,7 +80,12 @@ class NvmlBench:
             )
 
         return NvmlDevices(
-            self.folder / "state", options=self.options, limits=limits, mps=self.mps(), now_ms=self.clock
+            self.folder / "state",
+            options=self.options,
+            limits=limits,
+            mps=self.mps(),
+            now_ms=self.clock,
+            look=lambda: self.look(),
         )
 
     def reopen(self) -> NvmlDevices:

@@ -295,6 +295,13 @@ def test_a_process_that_was_started_in_its_cgroup_is_held_hard_whatever_it_took(
     assert bench.nvml.admit("lse_1", worker.pid) == "hard"
 
 
+def test_what_is_kept_for_leases_fits_the_device_however_high_their_limits_are(machine: Open) -> None:
+    bench = machine(rights="root")
+    for name in ("lse_1", "lse_2"):
+        bench.nvml.prepare(name, Claim(gpu_milli=500, gpu_limit_mib=1 << 20), [FIRST])
+    assert [(soft >> 20, hard >> 20) for soft, hard in bench.driver.limits.values()] == [(40779, 81559)] * 2
+
+
 def test_a_driver_that_sets_no_limit_leaves_the_next_weaker_level(machine: Open) -> None:
     bench = machine(rights="root")
     bench.fake.answers["nvmlDeviceSetMemoryLimits_v1"] = 4

@@ -35,12 +35,22 @@ def known(uuids: Sequence[str], devices: Mapping[str, object]) -> None:
 
 
 def limit_mib(claim: Claim, memory_mib: int) -> int:
-    """Where a claim's memory is cut off on a device of this size, in MiB: as said, or else its share of the device.
+    """Where a claim's memory is cut off on a device of this size, in MiB: as said, or else its share; never beyond the
+    device.
 
     >>> limit_mib(Claim(gpu_milli=250), 81920), limit_mib(Claim(gpu_milli=250, gpu_mib=30720), 81920)
     (20480, 30720)
     """
-    return claim.gpu_limit_mib or claim.gpu_mib or memory_mib * claim.gpu_milli // WHOLE
+    return min(claim.gpu_limit_mib or claim.gpu_mib or memory_mib * claim.gpu_milli // WHOLE, memory_mib)
+
+
+def kept_mib(claim: Claim, memory_mib: int) -> int:
+    """What is kept for a claim on a device of this size, in MiB: so that what is kept for all of them fits.
+
+    >>> kept_mib(Claim(gpu_milli=250, gpu_limit_mib=40960), 81920)
+    20480
+    """
+    return min(claim.gpu_mib or memory_mib * claim.gpu_milli // WHOLE, limit_mib(claim, memory_mib))
 
 
 def visible(uuids: Sequence[str]) -> dict[str, str]:

@@ -56,8 +56,13 @@ def tree(root: int, known: Mapping[int, Process]) -> set[int]:
     return {pid for pid in found if known[pid].state not in "ZX"}
 
 
+def start_of(pid: int, known: Mapping[int, Process]) -> int:
+    """When a process started, in clock ticks since boot; 0 when it is not known. With the pid it names one process."""
+    return known[pid].started if pid in known else 0
+
+
 def started(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when there is none. With the pid it names one process."""
+    """As `start_of`, asked for one process alone."""
     try:
         return _parsed(pid, Path(f"/proc/{pid}/stat").read_bytes()).started
     except (OSError, ValueError, IndexError):

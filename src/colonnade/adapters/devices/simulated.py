@@ -17,7 +17,7 @@ from pathlib import Path
 
 from colonnade.adapters.devices.kept import Kept, Leases, named
 from colonnade.adapters.devices.levels import known, limit_mib, require, visible
-from colonnade.adapters.devices.processes import Process, processes, started, tree
+from colonnade.adapters.devices.processes import Process, processes, start_of, tree
 from colonnade.adapters.devices.watch import Share, Watch, watch
 from colonnade.adapters.devices.written import Machine, Written, read_simulated
 from colonnade.core.claims import ISOLATIONS, WHOLE, Claim, Device
@@ -128,7 +128,7 @@ class SimulatedDevices:
 
     def admit(self, lease: str, pid: int) -> str:
         with self._lock:
-            kept = self._leases.bind(lease, pid, started(pid))
+            kept = self._leases.bind(lease, pid, start_of(pid, self._look()))
         return kept.level if kept else "none"
 
     def release(self, lease: str) -> None:

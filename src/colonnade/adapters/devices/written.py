@@ -29,6 +29,7 @@ SOLD_WITH_GIB = {
 }  # fmt: skip
 """Memory of models that are written without it (node files do)."""
 _GROUP = re.compile(r"(\d{1,5})x([A-Za-z0-9][A-Za-z0-9._+]*?)(?:-(\d{1,4})GB)?")
+_NOTHING = {"none", "0xnone"}
 _COLUMNS = {"sn", "cpu_milli", "memory_mib", "gpu", "model"}
 _EXAMPLE = "For example simulated://8xH100-80GB, simulated://2xA100-40GB,4xL4-24GB?isolation=hard, or a node file."
 
@@ -63,6 +64,8 @@ def read_simulated(text: str, *, folder: Path, node: str) -> Written:
         raise _bad(text, "it does not begin with simulated://")
     body, _, query = text.removeprefix(SCHEME).partition("?")
     isolation, cordoned = _options(text, query)
+    if body in _NOTHING:
+        return Written((Machine(node),), ())
     if body.endswith(".csv"):
         written = _from_file(folder / body, isolation)
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from colonnade.adapters.devices.frameworks import capped
 from colonnade.adapters.devices.kept import Kept, Leases, named
-from colonnade.adapters.devices.levels import known, limit_mib, require, visible
+from colonnade.adapters.devices.levels import kept_mib, known, limit_mib, require, visible
 from colonnade.adapters.devices.mps import Mps, MpsFailed
 from colonnade.adapters.devices.nvml.cgroup import MemoryLimits
 from colonnade.adapters.devices.nvml.found import Found, look
@@ -25,7 +25,7 @@ from colonnade.adapters.devices.nvml.library import Failed, Library
 from colonnade.adapters.devices.nvml.mig import Split, split_of
 from colonnade.adapters.devices.nvml.options import Options, read_options
 from colonnade.adapters.devices.nvml.usage import Usage
-from colonnade.adapters.devices.processes import Process, processes, started, tree
+from colonnade.adapters.devices.processes import Process, processes, start_of, tree
 from colonnade.adapters.devices.watch import Share, Watch, watch
 from colonnade.core.claims import Claim, Device
 from colonnade.ports.outside.devices import Enforcement, Overuse, Use
@@ -136,7 +136,7 @@ class NvmlDevices:
 
     def admit(self, lease: str, pid: int) -> str:
         with self._lock:
-            kept = self._leases.bind(lease, pid, started(pid))
+            kept = self._leases.bind(lease, pid, start_of(pid, self._look()))
             if kept is None:
                 return "none"
             if "cgroup" in kept.means and not self._joined(kept, pid):
@@ -195,7 +195,8 @@ class NvmlDevices:
         environment = visible([device.uuid for device in devices])
         if choice.cgroup:
             try:
-                self._limits.limit(lease, devices, min(claim.gpu_mib or limit, limit), limit)
+                kept = min(kept_mib(claim, device.memory_mib) for device in devices)
+                self._limits.limit(lease, devices, kept, limit)
             except (Failed, OSError) as cause:
                 if isinstance(cause, Failed):
                     self._library.note(cause)
