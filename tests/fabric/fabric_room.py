@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colonnade.adapters.devices.simulated import SimulatedDevices
+from colonnade.adapters.devices.written import read_simulated
 from colonnade.adapters.state.sqlite.engine import SqliteState
 from colonnade.core.claims import Claim
 from colonnade.fabric.inventory import take_stock
 from colonnade.fabric.leases import Asked, Lease, Leases, lease_of
 from colonnade.fabric.loop import FabricLoop, Outside, Terms
 from colonnade.fabric.picture import Capacity
-from colonnade.fabric.placement.engine import Engine
+from colonnade.fabric.placing import SharedEngine
 from colonnade.fabric.queues.tree import DEFAULT, Queue, Tree
 from colonnade.ports.journal import Journal
 from colonnade.ports.rowlease import RowLease
@@ -24,6 +25,7 @@ from colonnade.testing.keys import MemoryKeys
 
 PROJECT, ACTOR = "prj_1", "prn_1"
 HUGE = 1 << 40
+PLACER = SharedEngine()
 
 
 class FabricRoom:
@@ -34,7 +36,8 @@ class FabricRoom:
         self.state = SqliteState(":memory:", self.clock)
         self.journal = Journal(self.state, self.keys, PROJECT)
         self.executor = MemoryExecutor(self.clock)
-        self.devices = SimulatedDevices.parse(devices, beside=Path(), node="local")
+        written = read_simulated(devices, folder=Path(), node="local")
+        self.devices = SimulatedDevices(written, now_ms=self.clock.monotonic_ms, look=dict)
         self.waited: set[str] = set()
         self.terms = Terms(Tree(queues), **terms)
         with self.state.transaction() as tx:
@@ -51,7 +54,7 @@ class FabricRoom:
         """A new loop over the same store, devices and commands."""
         with self.state.transaction() as tx:
             tx.run("leases_break")
-        outside = Outside(self.executor, self.devices, self.waited.__contains__, {"": Capacity(HUGE, HUGE)}, Engine)
+        outside = Outside(self.executor, self.devices, self.waited.__contains__, {"": Capacity(HUGE, HUGE)}, PLACER)
         row = RowLease(self.state, "fabric", holder)
         self.loop = FabricLoop(self.state, self.leases, self.journal, ACTOR, row, outside, self.terms)
 

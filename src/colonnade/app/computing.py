@@ -25,7 +25,7 @@ from colonnade.fabric.inventory import cordon, take_stock
 from colonnade.fabric.leases import Asked, Leases
 from colonnade.fabric.loop import FabricLoop, Outside
 from colonnade.fabric.picture import Capacity, could_host
-from colonnade.fabric.placement.engine import Engine
+from colonnade.fabric.placing import SharedEngine
 from colonnade.gateway.compute import RunRequest
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
@@ -153,7 +153,7 @@ class Computing:
             devices=devices,
             waited=functools.partial(wiring.is_waited_for, self._places),
             capacities={node: Capacity(*sizes) for node, sizes in capacities.items()},
-            placer=Engine,
+            placer=SharedEngine(),
         )
         terms = terms_of(self.declared)
         return FabricLoop(self._state, self.leases, self._journal, self._actor, self._row, outside, terms)
