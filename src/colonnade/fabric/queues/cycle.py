@@ -31,12 +31,15 @@ from colonnade.fabric.queues.asks import (
     Unit,
     units,
 )
+from colonnade.fabric.queues.moves import Moved, room_by_moves
 from colonnade.fabric.queues.reclaim import Search
 from colonnade.fabric.queues.tree import BORROWED, INSIDE, LENT, Usage
 from colonnade.fabric.queues.trial import Change, Trial
 
 __all__ = ["Action", "Ask", "Grant", "Release", "Reservation", "Reserve", "Snapshot", "plan"]
 
+TRIES = 4
+"""For how many claims a cycle looks for leases to move."""
 Rank = tuple[int, int]
 """How urgent a claim is: its standing to guarantees, then its priority downwards. The smaller goes first."""
 
@@ -90,12 +93,15 @@ class _Cycle:
         self.coming = Trial(snapshot.cluster, snapshot.placer)
         self.pending = units(self.asks, "pending")
         self.unit_of = {ask.lease: unit for unit in self.pending for ask in unit.asks}
-        self.waiting = {ask.lease: ask for unit in self.pending for ask in unit.asks}
-        self.stored = {lease: snapshot.reserved[lease] for lease in sorted(snapshot.reserved) if lease in self.waiting}
+        self.keeps = {ask.lease: ask for unit in self.pending for ask in unit.asks}
+        self.keeps |= {ask.lease: ask for ask in self.asks if ask.state == "releasing" and ask.movable}
+        self.stored = {lease: snapshot.reserved[lease] for lease in sorted(snapshot.reserved) if lease in self.keeps}
+        self.stored = {a: b for a, b in self.stored.items() if b.freed or a in self.unit_of}
         self.released: list[Release] = []
         self.granted: list[Grant] = []
         self.kept: dict[str, _Kept] = {}
         self.order: list[Unit] = []
+        self.moves_left_ms, self.tries = snapshot.moves_left_ms, TRIES
         self.blocked: list[Unit] = []
         self.draining: set[bool] = set()
         self.nowhere: set[tuple[Claim, ...]] = set()
@@ -197,6 +203,8 @@ class _Cycle:
         allowed = usage.will_allow(unit.queue, unit.milli)
         if allowed and (slots := self._place_later(unit)):
             self._hold(unit, slots, freed=any(ask.lease in self.freed_for for ask in unit.asks))
+        elif allowed and (moved := self._room_by_moves(unit)):
+            self._move(unit, moved)
         elif found := self.search.victims(unit):
             for other, reason in found.units:
                 for ask in other.asks:
@@ -234,6 +242,26 @@ class _Cycle:
         self.coming.back(mark)
         return found
 
+    def _room_by_moves(self, unit: Unit) -> Moved | None:
+        """Moving harms less than ending, so it is looked at first; for a few large claims a cycle, in the budget."""
+        if self.moves_left_ms <= 0 or not self.tries or not unit.large or len(unit.asks) > 1:
+            return None
+        self.tries -= 1
+        gone = {action.lease for action in self.released}
+        held = [ask for ask in self.asks if ask.state == "held" and ask.lease not in gone]
+        return room_by_moves(self.now, held, unit.asks[0].claim, self.now_ms, self.moves_left_ms)
+
+    def _move(self, unit: Unit, moved: Moved) -> None:
+        """Ask the leases to end and start again elsewhere; their places there are kept until they have ended."""
+        self.moves_left_ms -= moved.lost_ms
+        leaving = {ask.lease for ask, _ in moved.moves}
+        self.search.spare(leaving)
+        for ask, _ in moved.moves:
+            self._release(ask, "evacuate", unit.lease)
+        for ask, slot in moved.moves:
+            self._put(ask, Reservation(slot, freed=True))
+        self._hold(unit, [moved.slot], freed=True)
+
     def _wait(self, unit: Unit) -> None:
         """It has no right to anybody's room: who waits under a reservation keeps it, one large claim and one small."""
         self.blocked.append(unit)
@@ -266,7 +294,7 @@ class _Cycle:
         that; before any (None), those that room was freed for.
         """
         for lease, reservation in list(self.stored.items()):
-            ask = self.waiting[lease]
+            ask = self.keeps[lease]
             due = reservation.freed if rank is None else self._rank(self.unit_of[lease]) <= rank
             if due:
                 del self.stored[lease]

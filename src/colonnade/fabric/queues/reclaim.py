@@ -15,7 +15,7 @@ Nothing here ends a lease: the search runs on a trial cluster, which it leaves a
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -135,6 +135,12 @@ class Search:
                 return Victims(tuple(pairs), slots)
         hopeless.add(unit.shape[0])
         return None
+
+    def spare(self, leases: Collection[str]) -> None:
+        """These are ending already."""
+        for rank, unit in enumerate(self.held):
+            if unit.lease in leases:
+                self.alive[rank] = False
 
     def _compare(self, queue: str) -> tuple[list[list[str]], Mask, Mask, Mask]:
         """Per queue of the held units: levels that only ours counts in; whether its team and its department are levels

@@ -73,13 +73,18 @@ class Trial:
         self._done: list[Change] = []
         self._hopeless = Hopeless()
 
+    @property
+    def placer(self) -> Placer:
+        """The engine over this copy, made when first asked for."""
+        if self._placer is None:
+            self._placer = self._make(self.cluster)
+        return self._placer
+
     def place(self, claim: Claim, allowed: NDArray[np.bool_] | None = None) -> Slot | None:
         """Take the claim where the engine wants it, or None when it fits nowhere. What does not fit is never taken."""
         if self._hopeless.covers(claim):
             return None
-        if self._placer is None:
-            self._placer = self._make(self.cluster)
-        slot = self._placer.choose(claim, allowed)
+        slot = self.placer.choose(claim, allowed)
         if slot is None or not self.cluster.hosts(claim, slot):
             if allowed is None:
                 self._hopeless.add(claim)
