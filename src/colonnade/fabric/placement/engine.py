@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from colonnade.core.claims import Claim
 from colonnade.fabric.placement.cluster import Cluster, Slot
-from colonnade.fabric.placement.demand import demand
 from colonnade.fabric.placement.forecast import Forecast
 from colonnade.fabric.placement.rehearsal import Plan, learn
 from colonnade.fabric.placement.scores import Scores
@@ -47,7 +46,7 @@ class Engine:
         forecast: Forecast | None = None,
     ) -> None:
         self.cluster = cluster
-        self.forecast = forecast or learn(cluster.nodes, demand(history), plan)
+        self.forecast = forecast or learn(cluster.nodes, history, plan)
         self._scores = Scores(cluster, self.forecast)
         self._read = len(cluster.changes)
 

@@ -13,14 +13,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
+from colonnade.core.claims import Claim
 from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Slot
-from colonnade.fabric.placement.demand import Demand
+from colonnade.fabric.placement.demand import Demand, demand
 from colonnade.fabric.placement.forecast import Features, Floats, Forecast, Ints, State, join
 from colonnade.fabric.placement.imagine import Imagined
 from colonnade.fabric.placement.scores import Scores
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,28 @@ class Plan:
     seed: int = 1
 
 
-def learn(nodes: Sequence[NodeSpec], mix: Demand, plan: Plan | None = None) -> Forecast:
-    """The forecast for such nodes under such a mix. It depends on neither the names of the nodes nor their order."""
-    plan = plan or Plan()
-    kinds = Counter(NodeSpec("", node.cpu_milli, node.memory_mib, node.devices) for node in nodes if node.devices)
-    ranked = sorted(kinds.items(), key=repr)
-    if not ranked:
+def learn(nodes: Sequence[NodeSpec], history: Sequence[tuple[Claim, float]], plan: Plan | None = None) -> Forecast:
+    """The forecast for such nodes and such a history. It depends on neither the names of the nodes nor any order.
+
+    What was learned last is remembered in the process, so that engines on copies of a cluster start at once.
+    """
+    kinds = Counter(NodeSpec("", node.cpu_milli, node.memory_mib, node.devices) for node in nodes)
+    asked: Counter[Claim] = Counter()
+    for claim, weight in history:
+        asked[claim] += weight  # type: ignore[assignment]  # a Counter of floats
+    return _learned(_ordered(kinds), _ordered(asked), plan or Plan())
+
+
+def _ordered(counts: Counter[T]) -> tuple[tuple[T, float], ...]:
+    return tuple(sorted(counts.items(), key=repr))
+
+
+@lru_cache(maxsize=16)
+def _learned(
+    ranked: tuple[tuple[NodeSpec, float], ...], asked: tuple[tuple[Claim, float], ...], plan: Plan
+) -> Forecast:
+    mix = demand(asked)
+    if not any(node.devices for node, _ in ranked) or not mix.gpus.any():
         return Forecast(np.zeros(Features.size), mix)
     rng = np.random.default_rng(plan.seed)
     parameters = _imagined(ranked, mix, plan, rng)
@@ -71,7 +92,7 @@ def learn(nodes: Sequence[NodeSpec], mix: Demand, plan: Plan | None = None) -> F
     return Forecast(np.mean(later, axis=0) if later else parameters, mix)
 
 
-def _imagined(ranked: list[tuple[NodeSpec, int]], mix: Demand, plan: Plan, rng: np.random.Generator) -> Floats:
+def _imagined(ranked: Sequence[tuple[NodeSpec, float]], mix: Demand, plan: Plan, rng: np.random.Generator) -> Floats:
     """Parameters fitted to fills of lone nodes."""
     kinds = Cluster([node for node, _ in ranked])
     lone = Imagined(kinds, mix)
@@ -82,7 +103,7 @@ def _imagined(ranked: list[tuple[NodeSpec, int]], mix: Demand, plan: Plan, rng: 
     return Features(state, mix).fit(lone.unused(kind, state, plan.again, rng), ridge=1.0, rounds=40)
 
 
-def _copy(ranked: list[tuple[NodeSpec, int]], most: int) -> list[NodeSpec]:
+def _copy(ranked: Sequence[tuple[NodeSpec, float]], most: int) -> list[NodeSpec]:
     """The same kinds of nodes in about the same parts, at least one of each, about `most` in all."""
     part = min(1.0, most / sum(count for _, count in ranked))
     return [node for node, count in ranked for _ in range(max(1, round(count * part)))]
