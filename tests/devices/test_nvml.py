@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from colonnade.testing.devices_conformance import DevicesConformance
-from tests.devices.conftest import NvmlBench, Open, whole
+from tests.devices.conftest import NvmlBench, Open, split, whole
 
 
 class TestNobodyIsRoot(DevicesConformance):
@@ -31,3 +31,11 @@ class TestRootAndMps(DevicesConformance):
     @pytest.fixture
     def bench(self, machine: Open) -> NvmlBench:
         return machine(rights="root+mps")
+
+
+class TestMig(DevicesConformance):
+    milli = 1000
+
+    @pytest.fixture
+    def bench(self, machine: Open) -> NvmlBench:
+        return machine(split())

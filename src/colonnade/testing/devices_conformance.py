@@ -18,8 +18,6 @@ from colonnade.core.claims import ISOLATIONS, WHOLE, Claim, Device, at_least
 from colonnade.core.errors import Refused, Unavailable
 from colonnade.ports.outside.devices import Devices, ProcessUse
 
-HALF = Claim(gpu_milli=500)
-
 
 class Bench(Protocol):
     """An engine under test."""
@@ -55,7 +53,18 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 class DevicesConformance:
-    """Subclass it, and give the fixture `bench`."""
+    """Subclass it, and give the fixture `bench`.
+
+    Attributes:
+        milli: the share that is asked of a device; 1000 where the strongest level is for whole ones only.
+    """
+
+    milli = 500
+
+    @property
+    def half(self) -> Claim:
+        """The claim that most tests ask with."""
+        return Claim(gpu_milli=self.milli)
 
     @pytest.fixture
     def one(self, bench: Bench) -> Device:
@@ -78,16 +87,16 @@ class DevicesConformance:
 
     def test_a_command_sees_its_devices_by_uuid_and_no_other(self, bench: Bench) -> None:
         uuids = [device.uuid for device in bench.devices.inventory()[:2]]
-        enforcement = bench.devices.prepare("lse_1", Claim(gpus=2, gpu_milli=500), uuids)
+        enforcement = bench.devices.prepare("lse_1", Claim(gpus=2, gpu_milli=self.milli), uuids)
         assert enforcement.environment["CUDA_VISIBLE_DEVICES"] == ",".join(uuids)
         assert at_least(enforcement.level, "soft")
 
     def test_nothing_is_promised_above_what_the_device_offers(self, bench: Bench, one: Device) -> None:
-        assert at_least(one.isolation, bench.devices.prepare("lse_1", HALF, [one.uuid]).level)
+        assert at_least(one.isolation, bench.devices.prepare("lse_1", self.half, [one.uuid]).level)
 
     def test_a_level_that_is_not_on_offer_is_refused_by_name(self, bench: Bench, one: Device) -> None:
         for level in ISOLATIONS:
-            claim = Claim(gpu_milli=500, isolation_at_least=level)
+            claim = Claim(gpu_milli=self.milli, isolation_at_least=level)
             if at_least(one.isolation, level):
                 assert at_least(bench.devices.prepare(f"lse_{level}", claim, [one.uuid]).level, level)
                 continue
@@ -99,7 +108,7 @@ class DevicesConformance:
 
     def test_a_device_that_is_not_there_is_told(self, bench: Bench) -> None:
         with pytest.raises(Unavailable, match="GPU-of-another-machine"):
-            bench.devices.prepare("lse_1", HALF, ["GPU-of-another-machine"])
+            bench.devices.prepare("lse_1", self.half, ["GPU-of-another-machine"])
 
     def test_a_claim_without_devices_is_shown_none(self, bench: Bench) -> None:
         assert bench.devices.prepare("lse_1", Claim(gpus=0), []).environment["CUDA_VISIBLE_DEVICES"] == ""
@@ -107,11 +116,11 @@ class DevicesConformance:
     def test_preparing_and_admitting_again_change_nothing(
         self, bench: Bench, one: Device, worker: subprocess.Popen[bytes]
     ) -> None:
-        first = bench.devices.prepare("lse_1", HALF, [one.uuid])
-        assert bench.devices.prepare("lse_1", HALF, [one.uuid]) == first
+        first = bench.devices.prepare("lse_1", self.half, [one.uuid])
+        assert bench.devices.prepare("lse_1", self.half, [one.uuid]) == first
         level = bench.devices.admit("lse_1", worker.pid)
         assert bench.devices.admit("lse_1", worker.pid) == level
-        assert bench.devices.prepare("lse_1", HALF, [one.uuid]) == first
+        assert bench.devices.prepare("lse_1", self.half, [one.uuid]) == first
 
     def test_a_lease_that_was_never_prepared_has_no_isolation(
         self, bench: Bench, worker: subprocess.Popen[bytes]
@@ -119,14 +128,14 @@ class DevicesConformance:
         assert bench.devices.admit("lse_unknown", worker.pid) == "none"
 
     def test_releasing_twice_or_the_unknown_is_no_error(self, bench: Bench, one: Device) -> None:
-        bench.devices.prepare("lse_1", HALF, [one.uuid])
+        bench.devices.prepare("lse_1", self.half, [one.uuid])
         for _ in range(2):
             bench.devices.release("lse_1")
         bench.devices.release("lse_unknown")
 
     def test_use_is_told_by_lease(self, bench: Bench, one: Device, worker: subprocess.Popen[bytes]) -> None:
         assert not any(use.lease for use in bench.devices.use().processes)
-        bench.devices.prepare("lse_1", HALF, [one.uuid])
+        bench.devices.prepare("lse_1", self.half, [one.uuid])
         bench.devices.admit("lse_1", worker.pid)
         bench.uses("lse_1", worker.pid, one.uuid, 3000, 400)
         use = bench.devices.use()
@@ -139,7 +148,7 @@ class DevicesConformance:
     def test_use_ends_with_the_process_and_with_the_lease(
         self, bench: Bench, one: Device, worker: subprocess.Popen[bytes]
     ) -> None:
-        bench.devices.prepare("lse_1", HALF, [one.uuid])
+        bench.devices.prepare("lse_1", self.half, [one.uuid])
         bench.devices.admit("lse_1", worker.pid)
         bench.uses("lse_1", worker.pid, one.uuid, 3000, 400)
         end(worker)
@@ -150,19 +159,19 @@ class DevicesConformance:
     def test_a_crash_of_the_caller_loses_no_lease(
         self, bench: Bench, one: Device, worker: subprocess.Popen[bytes]
     ) -> None:
-        first = bench.devices.prepare("lse_1", HALF, [one.uuid])
+        first = bench.devices.prepare("lse_1", self.half, [one.uuid])
         level = bench.devices.admit("lse_1", worker.pid)
         bench.uses("lse_1", worker.pid, one.uuid, 3000, 400)
         again = bench.reopen()
         assert [use.lease for use in of_lease(again.use().processes, "lse_1")] == ["lse_1"]
-        assert again.prepare("lse_1", HALF, [one.uuid]) == first
+        assert again.prepare("lse_1", self.half, [one.uuid]) == first
         assert again.admit("lse_1", worker.pid) == level
         again.release("lse_1")
 
     def test_who_exceeds_a_watched_share_is_warned_and_then_to_be_stopped(
         self, bench: Bench, one: Device, worker: subprocess.Popen[bytes]
     ) -> None:
-        bench.devices.prepare("lse_1", Claim(gpu_milli=500, gpu_limit_mib=2000), [one.uuid])
+        bench.devices.prepare("lse_1", Claim(gpu_milli=self.milli, gpu_limit_mib=2000), [one.uuid])
         level = bench.devices.admit("lse_1", worker.pid)
         bench.uses("lse_1", worker.pid, one.uuid, 1500, 400)
         assert bench.devices.overuse() == []
