@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from colonnade.app.lineage import SHORTEST
 from colonnade.app.settings.compute import DEFAULT_QUEUE, PRIORITIES, Compute, Job
 from colonnade.app.settings.environment import Places
 from colonnade.app.terms import queues_of, terms_of
+from colonnade.app.waiting import CAPACITIES, waiting
 from colonnade.core import lease_entries
 from colonnade.core.answers import Asker
 from colonnade.core.claims import ISOLATIONS, WHOLE, Claim, at_least
@@ -118,6 +120,10 @@ class Computing:
         """See `ComputeBackend.gpu`."""
         return read_gpu(self._state, self._keys, running=True, use=self.loop.watching.use)
 
+    def wait(self, ref: str) -> Mapping[str, Any] | None:
+        """See `ComputeBackend.wait`."""
+        return waiting(self._state, self._keys, parse_ref(ref).id)
+
     def release(self, asker: Asker, ref: str) -> Mapping[str, Any]:
         """See `ComputeBackend.release`."""
         asked = parse_ref(ref)
@@ -148,6 +154,8 @@ class Computing:
 
     def _open_loop(self) -> FabricLoop:
         devices, capacities = wiring.open_devices(self._places, self.declared.devices)
+        with self._state.transaction() as tx:
+            tx.run("meta_put", key=CAPACITIES, value=json.dumps(capacities))
         outside = Outside(
             executor=self.executor,
             devices=devices,

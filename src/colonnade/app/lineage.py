@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from colonnade.app.presence import pause
 from colonnade.app.settings.environment import Places
 from colonnade.app.status import path_of
 from colonnade.app.stored import reading
+from colonnade.app.waiting import waiting
 from colonnade.core.errors import UnknownName
-from colonnade.core.lineage import Node, Walk
+from colonnade.core.lineage import Node
 from colonnade.govern.access.people import People
 from colonnade.govern.lineage.drawing import draw
 from colonnade.govern.lineage.walk import impact, why
@@ -33,8 +35,8 @@ NAMED = {
 """Kinds that people name -> the statement that lists them."""
 
 
-def walk(places: Places, ref: str, verb: str) -> tuple[Walk, str]:
-    """The walk, and its drawing. Raises UnknownName."""
+def walk(places: Places, ref: str, verb: str) -> tuple[dict[str, Any], str]:
+    """The walk as a document (with `wait` for a lease that waits), and its drawing. Raises UnknownName."""
     with reading(places) as (state, keys):
         labels = Labels(state, keys)
         step = why if verb == "why" else impact
@@ -42,7 +44,10 @@ def walk(places: Places, ref: str, verb: str) -> tuple[Walk, str]:
         while True:
             try:
                 found = step(state, ref, labels.find)
-                return found, draw(found, labels.label)
+                document, drawing = found.to_json(), draw(found, labels.label)
+                if verb == "why" and (wait := waiting(state, keys, found.ref.partition("/")[2])) is not None:
+                    return {**document, "wait": wait}, f"{drawing}\n\nit waits: {wait['sentence']}"
+                return document, drawing
             except UnknownName:
                 if time.monotonic() > end:
                     raise

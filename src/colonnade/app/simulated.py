@@ -52,18 +52,19 @@ def document_of(
         "ratio": wish.ratio,
         "mig": wish.mig,
         "quotas_milli": dict(wish.quotas),
-        "departures": None if wish.load is None else _settings(wish),
+        "departures": _settings(wish, next(iter(departures.values()))) if departures else None,
         "policies": [_policy(name, found, departures.get(name)) for name, found in replays.items()],
         "timing": {name: _timing(found, departures.get(name)) for name, found in replays.items()},
     }
 
 
-def _settings(wish: Wish) -> dict[str, Any]:
+def _settings(wish: Wish, left: Departures) -> dict[str, Any]:
     return {
         "load": wish.load,
         "jobs": wish.jobs,
         "move_cost_ms": round(wish.move_cost_s * 1000),
         "movable": wish.movable,
+        "turnover": round(left.turnover, 2),
     }
 
 

@@ -24,7 +24,7 @@ def show(args: argparse.Namespace, verb: str) -> int:
 
     found, drawing = walk(find_places(args.folder), args.ref, verb)
     if args.json:
-        emit(found.to_json())
+        emit(found)
     else:
         print(drawing)
     return 0

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Placer
-from colonnade.fabric.placement.demand import demand
+import numpy as np
+from numpy.typing import NDArray
+
+from colonnade.core.claims import Claim
+from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Placer, Slot
 from colonnade.fabric.placement.engine import Engine
-from colonnade.fabric.placement.forecast import Forecast
-from colonnade.fabric.placement.rehearsal import learn
 
 
 class SharedEngine:
@@ -15,10 +16,33 @@ class SharedEngine:
 
     def __init__(self) -> None:
         self._nodes: tuple[NodeSpec, ...] = ()
-        self._forecast: Forecast | None = None
+        self._first: Engine | None = None
 
     def __call__(self, cluster: Cluster) -> Placer:
         """An engine that follows this cluster."""
-        if self._forecast is None or cluster.nodes != self._nodes:
-            self._nodes, self._forecast = cluster.nodes, learn(cluster.nodes, demand(()), None)
-        return Engine(cluster, forecast=self._forecast)
+        if self._first is None or cluster.nodes != self._nodes:
+            self._nodes, self._first = cluster.nodes, Engine(cluster)
+            return self._first
+        return Engine(cluster, forecast=self._first.forecast)
+
+
+class TightestFit:
+    """A placer that learns nothing: the first node that fits, the fullest devices. For asking whether at all."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def choose(self, claim: Claim, allowed: NDArray[np.bool_] | None = None) -> Slot | None:
+        """See `Placer.choose`."""
+        fits = self._cluster.fitting(claim)
+        nodes = np.flatnonzero(fits if allowed is None else fits & allowed)
+        if not len(nodes):
+            return None
+        node = int(nodes[0])
+        if not claim.gpus:
+            return Slot(node, ())
+        cluster = self._cluster
+        free = (cluster.milli[node] >= claim.gpu_milli) & (cluster.device_mib[node] >= claim.gpu_mib)
+        places = np.flatnonzero(cluster.usable(claim)[node] & free)
+        tightest = places[np.argsort(cluster.milli[node, places], kind="stable")]
+        return Slot(node, tuple(int(place) for place in tightest[: claim.gpus]))

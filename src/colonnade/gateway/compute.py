@@ -62,6 +62,10 @@ class ComputeBackend(Protocol):
         """`colonnade.gpu/1`, with how busy each device is now."""
         ...
 
+    def wait(self, ref: str) -> Mapping[str, Any] | None:
+        """What a pending lease waits for: `wait` of `colonnade why`; None for one that does not wait."""
+        ...
+
     def release(self, asker: Asker, ref: str) -> Mapping[str, Any]:
         """Take a share back, or withdraw the wish for one."""
         ...
