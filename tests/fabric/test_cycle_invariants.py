@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 
 from colonnade.core.claims import Claim
 from colonnade.fabric.placement.cluster import Cluster, DeviceSpec, NodeSpec
-from colonnade.fabric.placement.engine import Engine
 from colonnade.fabric.queues.asks import Ask, Snapshot
 from colonnade.fabric.queues.cycle import Action, Grant, Release, plan
 from colonnade.fabric.queues.tree import Queue, Tree
+from colonnade.fabric.simulate.policies import Packing
+
+
+def packing(cluster: Cluster) -> Packing:
+    """A placer that needs no history."""
+    return Packing(cluster, (), 0)
+
 
 TREES = [
     Tree([Queue("a", guaranteed_milli=4000), Queue("b", guaranteed_milli=4000)]),
@@ -57,7 +63,7 @@ class World:
             limit = self.tree.limit(name)
             assert limit is None or milli <= limit, f"{name} is beyond its limit"
         asks = [self.asks[lease] for lease in order or self.asks]
-        return Snapshot(cluster, asks, self.tree, Engine, dict(self.reserved))  # type: ignore[arg-type]
+        return Snapshot(cluster, asks, self.tree, packing, dict(self.reserved))  # type: ignore[arg-type]
 
     def add(self, queue: str, shape: tuple[int, int], priority: int, size: int, movable: bool) -> None:
         self.clock += 1

@@ -9,11 +9,16 @@ import pytest
 
 from colonnade.core.claims import Claim
 from colonnade.fabric.placement.cluster import Cluster, DeviceSpec, NodeSpec, Slot
-from colonnade.fabric.placement.engine import Engine
 from colonnade.fabric.queues.asks import Ask, Snapshot
 from colonnade.fabric.queues.cycle import Grant, plan
 from colonnade.fabric.queues.explain import Wait, explain_wait
 from colonnade.fabric.queues.tree import Queue, Tree
+from colonnade.fabric.simulate.policies import Packing
+
+
+def packing(cluster: Cluster) -> Packing:
+    """A placer that needs no history."""
+    return Packing(cluster, (), 0)
 
 
 def world(asks: list[Ask], tree: Tree | None = None, nodes: tuple[int, ...] = (8,), cpu: int = 64_000) -> Snapshot:
@@ -23,7 +28,7 @@ def world(asks: list[Ask], tree: Tree | None = None, nodes: tuple[int, ...] = (8
         if ask.held:
             assert cluster.hosts(ask.claim, ask.held)
             cluster.take(ask.claim, ask.held)
-    return Snapshot(cluster, asks, tree or Tree(), Engine)
+    return Snapshot(cluster, asks, tree or Tree(), packing)
 
 
 def held(lease: str, devices: list[int], milli: int = 1000, node: int = 0, **more: object) -> Ask:
