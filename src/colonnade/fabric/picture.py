@@ -143,6 +143,7 @@ def _ask(lease: Lease, slot: Slot | None, queues: Mapping[str, str], idle: bool)
         state="pending" if lease.state == "pending" else "held" if lease.state == "held" else "releasing",
         held=slot,
         since_ms=lease.granted_ms or 0,
+        borrowed=lease.borrowed,
         gang=lease.gang,
         gang_size=lease.gang_size,
         movable=lease.movable,
