@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from colonnade.app.simulating import Wish
 
 POLICIES = ("ours", "fgd", "bestfit", "firstfit", "packing", "random")
+LEAST_TURNOVER = 10.0
+"""Below this the 30 % of the jobs that only fill the cluster are less than three times what runs at once."""
 KIND_NAMES = {"share": "share", "whole": "1 GPU", "multi": "2+ GPUs", "cpu": "CPU only", "all": "all"}
 
 
@@ -172,21 +175,28 @@ def _most(pair: tuple[str, int]) -> tuple[int, str]:
 
 
 def _placed(document: Mapping[str, Any]) -> str:
+    """Which policy fills the nodes how far. On a narrow terminal the bar and the kinds of refused pods are left out."""
+    narrow = shutil.get_terminal_size((120, 24)).columns < 106
     most_idle = max(policy["idle_milli"] for policy in document["policies"]) or 1
     rows = []
     for policy in document["policies"]:
         rejected, timing = policy["rejected"], document["timing"][policy["policy"]]
+        by_kind = [f"{rejected[kind]:,}" for kind in ("share", "whole", "multi", "cpu")]
+        idle = policy["idle_milli"]
         rows.append(
             [
                 policy["policy"],
                 f"{policy['allocated_share']:.2%}",
-                f"{policy['idle_milli'] / 1000:,.0f}",
-                _bar(policy["idle_milli"] / most_idle, 16),
+                f"{idle / 1000:,.0f}",
+                *([] if narrow else [_bar(idle / most_idle, 16)]),
                 f"{policy['fragmentation']['share']:.2%}",
-                *(f"{rejected[kind]:,}" for kind in ("share", "whole", "multi", "cpu")),
+                *([f"{sum(rejected.values()):,}"] if narrow else by_kind),
                 f"{timing['decisions_per_s']:,}",
             ]
         )
+    if narrow:
+        head = ["POLICY", "ALLOCATED", "IDLE GPUS", "FRAGMENTED", "REJECTED", "DECISIONS/S"]
+        return _columns(head, rows, left={0})
     head = ["POLICY", "ALLOCATED", "IDLE GPUS", "", "FRAGMENTED", "REJECTED share", "1 GPU", "2+", "CPU", "DECISIONS/S"]
     return _columns(head, rows, left={0, 3})
 
@@ -211,7 +221,14 @@ def _waits(document: Mapping[str, Any]) -> str:
             )
     title = f"With departures: {settings['jobs']:,} jobs at load {settings['load']:g}, a move costs its job "
     head = ["POLICY", "SIZE", "JOBS", "MEAN WAIT", "P95", "MAX", "ALLOCATED", "MOVES"]
-    return f"{paint(title + span(settings['move_cost_ms'] / 1000), 'bold')}\n\n{_columns(head, rows, left={0, 1})}"
+    table = _columns(head, rows, left={0, 1})
+    if settings["turnover"] < LEAST_TURNOVER:
+        table += "\n" + paint(
+            f"The running jobs were replaced only {settings['turnover']:.1f} times: waits are too short. "
+            "More --jobs, or a smaller cluster with --every.",
+            "yellow",
+        )
+    return f"{paint(title + span(settings['move_cost_ms'] / 1000), 'bold')}\n\n{table}"
 
 
 def _bar(share: float, width: int) -> str:

@@ -23,6 +23,9 @@ from colonnade.fabric.simulate.trace import KINDS, Job, kind_of
 WARM_UP = 0.3
 """The first jobs fill the cluster and are not measured."""
 
+TELL_EVERY = 256
+"""Instants between two words of progress."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -47,6 +50,7 @@ class Departures:
         allocated_share: of all device time after the warm-up.
         moves: of running jobs.
         unfinished: jobs that never ran.
+        turnover: how often the jobs that run at once were replaced; when it is low, the cluster was still filling.
         took_s: what each instant took to decide.
     """
 
@@ -55,6 +59,7 @@ class Departures:
     allocated_share: float
     moves: int
     unfinished: int
+    turnover: float
     took_s: Sequence[float]
 
 
@@ -160,7 +165,8 @@ def run_jobs(
         for start in starts:
             world.start(start.id, start.slot, now)
         arrived += len(arrivals)
-        progress(arrived, len(jobs))
+        if len(took_s) % TELL_EVERY == 0:
+            progress(arrived, len(jobs))
     return _result(world, sum(len(node.devices) for node in nodes) * WHOLE, took_s)
 
 
@@ -183,6 +189,7 @@ def _result(world: _World, capacity_milli: int, took_s: Sequence[float]) -> Depa
         allocated_share=world.area / max(1e-9, (high - low) * capacity_milli),
         moves=world.moves,
         unfinished=int(np.isnan(world.ended).sum()),
+        turnover=world.jobs[-1].arrives_s * len(world.jobs) / sum(job.run_s for job in world.jobs),
         took_s=took_s,
     )
 
