@@ -12,6 +12,7 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 _MIB = 1 << 20
+_ROOM = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +34,41 @@ def processes(proc: Path = Path("/proc")) -> Mapping[int, Process]:
     for name in os.listdir(proc):
         if name.isdigit():
             try:
-                found[int(name)] = _parsed(int(name), (proc / name / "stat").read_bytes())
+                with open(f"{proc}/{name}/stat", "rb", buffering=0) as file:
+                    found[int(name)] = _parsed(int(name), file.read(_ROOM))
             except (OSError, ValueError, IndexError):
                 continue
     return found
 
 
-def tree(root: int, known: Mapping[int, Process]) -> set[int]:
-    """The pids under `root`, itself too; also those of its session, which outlive a parent that ended.
+class Trees:
+    """Who descends from whom among processes that were seen together."""
 
-    Empty when nothing of it lives (a zombie holds nothing).
-    """
-    children: dict[int, list[int]] = defaultdict(list)
-    for process in known.values():
-        children[process.parent].append(process.pid)
-    found = {pid for pid, process in known.items() if pid == root or process.session == root}
-    todo = list(found)
-    while todo:
-        fresh = [pid for pid in children[todo.pop()] if pid not in found]
-        found.update(fresh)
-        todo += fresh
-    return {pid for pid in found if known[pid].state not in "ZX"}
+    def __init__(self, known: Mapping[int, Process]) -> None:
+        self.known = known
+        self._children: dict[int, list[int]] = defaultdict(list)
+        self._sessions: dict[int, list[int]] = defaultdict(list)
+        for process in known.values():
+            self._children[process.parent].append(process.pid)
+            self._sessions[process.session].append(process.pid)
+
+    def under(self, root: int) -> set[int]:
+        """The pids under `root`, itself too; also those of its session, which outlive a parent that ended.
+
+        Empty when nothing of it lives (a zombie holds nothing).
+        """
+        found = {pid for pid in (root, *self._sessions.get(root, ())) if pid in self.known}
+        todo = list(found)
+        while todo:
+            fresh = [pid for pid in self._children.get(todo.pop(), ()) if pid not in found]
+            found.update(fresh)
+            todo += fresh
+        return {pid for pid in found if self.known[pid].state not in "ZX"}
+
+    def of(self, root: int, since: int) -> set[int]:
+        """As `under`, but empty when the pid is by now another process, which did not start then (0: not known)."""
+        process = self.known.get(root)
+        return set() if process is not None and since and process.started != since else self.under(root)
 
 
 def start_of(pid: int, known: Mapping[int, Process]) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from colonnade.adapters.devices.kept import Kept, Leases, named
 from colonnade.adapters.devices.levels import known, limit_mib, require, visible
-from colonnade.adapters.devices.processes import Process, processes, start_of, tree
+from colonnade.adapters.devices.processes import Process, Trees, processes, start_of
 from colonnade.adapters.devices.watch import Share, Watch, watch
 from colonnade.adapters.devices.written import Machine, Written, read_simulated
 from colonnade.core.claims import ISOLATIONS, WHOLE, Claim, Device
@@ -105,7 +105,8 @@ class SimulatedDevices:
                 for kept in self._leases.all()
                 if kept.level == "soft"
             }
-            found, self._watch = watch(Use((), self._sample(timed=False)), shares, self._now_ms(), self._watch)
+            use = Use((), self._sample(timed=False) if shares else ())
+            found, self._watch = watch(use, shares, self._now_ms(), self._watch)
         return found
 
     def prepare(self, lease: str, claim: Claim, uuids: Sequence[str]) -> Enforcement:
@@ -144,17 +145,14 @@ class SimulatedDevices:
     def _sample(self, *, timed: bool) -> list[ProcessUse]:
         """Everything in use. Time is measured since the last sample: a look at memory alone must not shorten it."""
         kept = [lease for lease in self._leases.all() if lease.pid]
-        looked = self._look() if kept else {}
-        return [use for lease in kept for use in self._of_lease(lease, looked, timed)]
+        trees = Trees(self._look() if kept else {})
+        return [use for lease in kept for use in self._of_lease(lease, trees, timed)]
 
-    def _of_lease(self, lease: Kept, looked: Mapping[int, Process], timed: bool) -> list[ProcessUse]:
-        root = looked.get(lease.pid)
-        if root is not None and lease.started and root.started != lease.started:
-            return []  # the pid is another process's by now
-        pids = tree(lease.pid, looked)
+    def _of_lease(self, lease: Kept, trees: Trees, timed: bool) -> list[ProcessUse]:
+        pids = trees.of(lease.pid, lease.started)
         if not pids:
             return []
-        busy, used = self._told(lease.lease) or self._measured(lease.lease, [looked[pid] for pid in pids], timed)
+        busy, used = self._told(lease.lease) or self._measured(lease.lease, [trees.known[pid] for pid in pids], timed)
         return [ProcessUse(lease.pid, uuid, used, busy, lease.lease) for uuid in lease.uuids]
 
     def _told(self, lease: str) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from colonnade.adapters.devices.nvml.found import MIB, Found
 from colonnade.adapters.devices.nvml.library import NOT_FOUND, Failed, Library
-from colonnade.adapters.devices.processes import Process, tree
+from colonnade.adapters.devices.processes import Process, Trees
 
 SET, GET = "nvmlDeviceSetMemoryLimits_v1", "nvmlDeviceGetMemoryLimits_v1"
 _ROUNDS = 20
@@ -83,7 +83,7 @@ class MemoryLimits:
         members, moved = self.folder / lease / "cgroup.procs", set[int]()
         for _ in range(_ROUNDS):
             inside = self._inside(members)
-            outside = tree(root, look()) - inside
+            outside = Trees(look()).under(root) - inside
             if not outside:
                 return moved
             moved |= outside

@@ -25,7 +25,7 @@ from colonnade.adapters.devices.nvml.library import Failed, Library
 from colonnade.adapters.devices.nvml.mig import Split, split_of
 from colonnade.adapters.devices.nvml.options import Options, read_options
 from colonnade.adapters.devices.nvml.usage import Usage
-from colonnade.adapters.devices.processes import Process, processes, start_of, tree
+from colonnade.adapters.devices.processes import Process, Trees, processes, start_of
 from colonnade.adapters.devices.watch import Share, Watch, watch
 from colonnade.core.claims import Claim, Device
 from colonnade.ports.outside.devices import Enforcement, Overuse, Use
@@ -106,7 +106,8 @@ class NvmlDevices:
                 for kept in self._leases.all()
                 if kept.level == "soft"
             }
-            found, self._watch = watch(self._use(busy=False), shares, self._now_ms(), self._watch)
+            use = self._use(busy=False) if shares else Use()
+            found, self._watch = watch(use, shares, self._now_ms(), self._watch)
             return found
 
     def prepare(self, lease: str, claim: Claim, uuids: Sequence[str]) -> Enforcement:
@@ -251,12 +252,9 @@ class NvmlDevices:
         leases = [kept for kept in self._leases.all() if kept.pid]
         if not use.processes or not leases:
             return use
-        known_now = self._look()
-        owner: dict[int, str] = {}
+        trees, owner = Trees(self._look()), dict[int, str]()
         for kept in leases:
-            root = known_now.get(kept.pid)
-            if root is None or not kept.started or root.started == kept.started:
-                owner.update(dict.fromkeys(tree(kept.pid, known_now), kept.lease))
+            owner.update(dict.fromkeys(trees.of(kept.pid, kept.started), kept.lease))
         told = [replace(process, lease=owner.get(process.pid, "")) for process in use.processes]
         return Use(use.devices, told)
 
