@@ -13,12 +13,14 @@ import numpy as np
 
 from colonnade.core.claims import Claim
 from colonnade.fabric.placement.cluster import Cluster
-from colonnade.fabric.queues.asks import Ask, Snapshot, Unit, units
-from colonnade.fabric.queues.cycle import waiting_before
+from colonnade.fabric.queues.asks import Ask, Grant, Snapshot, Unit, units
+from colonnade.fabric.queues.cycle import plan, waiting_before
 from colonnade.fabric.queues.reclaim import cheapest
 from colonnade.fabric.queues.tree import Usage, gpus
-from colonnade.fabric.queues.trial import Trial
+from colonnade.fabric.queues.trial import Trial, copied
 
+CHECKED = 32
+"""Of so many leases, the cheapest, it is tried in a whole cycle whether the end of one starts the claim."""
 BEFORE = 8
 """So many of the claims that go first are followed; behind more than that, only the claim itself is looked at."""
 
@@ -50,7 +52,8 @@ class Wait:
 
     Attributes:
         would_free: leases, cheapest first.
-        would_free_any: true: the end of any single one of them starts it; false: it takes the end of all of them.
+        would_free_any: true: the end of any single one of them starts it (each was tried in a whole cycle; at most
+            CHECKED are named); false: it takes the end of all of them, and others may still go first.
         before: pending leases that are served first.
         reserved_node: where room is kept for it, or "".
         starts_by_ms: when what it waits for has been ended at the latest; None while nothing that would do is ending.
@@ -131,7 +134,8 @@ class _Explanation:
         if not self.complete:
             return (), False
         line = [*self.before, self.unit] if len(self.before) <= BEFORE else [self.unit]
-        alone = tuple(ask.lease for ask in self.there if self._starts(ask, line))
+        likely = [ask for ask in self.there if self._starts(ask, line)][:CHECKED]
+        alone = tuple(ask.lease for ask in likely if self._granted_without(ask))
         if alone:
             return alone, True
         return tuple(self._together(line)), False
@@ -153,6 +157,15 @@ class _Explanation:
         self._leave(gone, 1)
         self.trial.back(mark)
         return started
+
+    def _granted_without(self, gone: Ask) -> bool:
+        """Whether the next cycle would grant it had this one ended: its end may also change who goes first."""
+        assert gone.held is not None
+        cluster = copied(self.snapshot.cluster)
+        cluster.give(gone.claim, gone.held)
+        asks = [ask for ask in self.snapshot.asks if ask is not gone]
+        actions = plan(replace(self.snapshot, cluster=cluster, asks=asks), 0)
+        return any(isinstance(action, Grant) and action.lease == self.lease for action in actions)
 
     def _leave(self, ask: Ask, sign: int) -> None:
         self.usage.add(ask.queue, sign * ask.claim.milli)
@@ -208,7 +221,7 @@ class _Explanation:
             )
         elif names:
             milli = sum(ask.claim.milli for ask in self.there if ask.lease in names)
-            parts.append(f"{len(names)} leases ({gpus(milli)} GPUs) together would free it.")
+            parts.append(f"{len(names)} leases ({gpus(milli)} GPUs) together would make room for it.")
         elif self.complete:
             parts.append("No end of a lease would free it as things are.")
         return " ".join(parts)
