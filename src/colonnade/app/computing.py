@@ -13,6 +13,7 @@ from typing import Any
 from colonnade.app import wiring
 from colonnade.app.gpu import read_gpu
 from colonnade.app.lineage import SHORTEST
+from colonnade.app.partitions import shaped
 from colonnade.app.settings.compute import DEFAULT_QUEUE, PRIORITIES, Compute, Job
 from colonnade.app.settings.environment import Places
 from colonnade.app.terms import queues_of, terms_of
@@ -199,6 +200,7 @@ class Computing:
                 hint=f"--isolation-at-least {levels[-1]}, or other devices (docs/concepts/isolation.md)",
                 code="isolation_unavailable",
             )
+        claim = shaped(claim, rows)
         tree = self.loop.terms.tree
         for name in tree.path(queue):
             limit = tree.limit(name)
