@@ -41,11 +41,11 @@ class Plan:
         memory: rounds that a correction looks at.
     """
 
-    fills: int = 1000
+    fills: int = 800
     again: int = 6
-    rounds: int = 5
-    copies: int = 8
-    nodes: int = 150
+    rounds: int = 10
+    copies: int = 4
+    nodes: int = 120
     load: float = 1.3
     step: float = 0.5
     ridge: float = 30.0

@@ -26,6 +26,10 @@ NODES_AT_ONCE = 1024
 PLACES_AT_ONCE = 1 << 16
 """Shapes x nodes x devices that one pass works on: what fits a processor's cache."""
 
+Rows = slice | Ints
+"""Nodes by index; one node alone as a slice, which is a view and therefore much quicker."""
+add = np.add.reduce
+
 
 class Scores:
     """Costs of slots on a live cluster.
@@ -50,6 +54,8 @@ class Scores:
         self._row: dict[Claim, int] = {}
         self._asks = np.zeros((5, 0, 1), dtype=np.int64)
         self._many = np.zeros(0, dtype=np.int64)
+        self._single = np.zeros((0, 1), dtype=bool)
+        self._plain = np.zeros(0, dtype=bool)
         self._usable = np.zeros((0, nodes, width), dtype=bool)
         self._open = cluster.open.copy()
         self._alike = _alike(cluster)
@@ -74,7 +80,8 @@ class Scores:
         ]
         columns = np.array(asks, dtype=np.int64).reshape(count, 5).T[:, :, None]
         self._asks = np.concatenate([self._asks, columns], axis=1)
-        self._many = np.flatnonzero(self._asks[2, :, 0] > 1)
+        self._single, self._plain = self._asks[2] < 2, self._asks[2, :, 0] == 0
+        self._many = np.flatnonzero(~self._single)
         usable = [self.cluster.usable(claim) if claim.gpus else _first_place(self._open) for claim in claims]
         self._usable = np.concatenate([self._usable, np.array(usable).reshape(count, *self._free.shape)])
         self.cost = np.concatenate([self.cost, np.full((count, nodes), np.inf)])
@@ -90,8 +97,9 @@ class Scores:
             for claim, shape in self._row.items():
                 if claim.gpus:
                     self._usable[shape, rows] = self.cluster.usable(claim)[rows]
-        self._look(rows)
-        self._score(slice(0, len(self._row)), rows)
+        here = _view(rows)
+        self._look(here)
+        self._score(slice(0, len(self._row)), here)
 
     def places(self, claim: Claim, node: int) -> tuple[int, ...]:
         """The devices on a node that the cost was computed for."""
@@ -102,7 +110,7 @@ class Scores:
         chosen = _fullest(fits & self._usable[shape, node], self._free[[node]], np.array([claim.gpus]))
         return tuple(np.flatnonzero(chosen[0]).tolist())
 
-    def _look(self, rows: Ints) -> None:
+    def _look(self, rows: Rows) -> None:
         """Read what is free on these nodes, and forecast what will stay unused there."""
         cluster, forecast = self.cluster, self.forecast
         free = cluster.milli[rows]
@@ -111,44 +119,50 @@ class Scores:
         free = free * cluster.open[rows]
         level = free // GRID
         self._free[rows] = free
-        self._total[rows] = total = free.sum(1)
-        self._need[rows] = need = forecast.need_milli[level].sum(1)
-        self._fillable[rows] = count = forecast.fillable[level].sum(1)
-        self._sums[rows] = sums = forecast.by_level[level].sum(1)
+        self._total[rows] = total = add(free, 1)
+        self._need[rows] = need = add(forecast.need_milli[level], 1)
+        self._fillable[rows] = count = add(forecast.fillable[level], 1)
+        self._sums[rows] = sums = add(forecast.by_level[level], 1)
         bands = forecast.bands(cluster.cpu_milli[rows], total, need)
-        now = sums[np.arange(len(rows)), bands] + forecast.opens[bands, np.minimum(count, OPEN - 1)]
-        self._now[rows] = now.sum(0) * (total > 0)
+        now = sums[np.arange(len(total)), bands] + forecast.opens[bands, np.minimum(count, OPEN - 1)]
+        self._now[rows] = add(now, 0) * (total > 0)
 
-    def _score(self, shapes: slice, rows: Ints) -> None:
-        step = max(1, PLACES_AT_ONCE // max(1, (shapes.stop - shapes.start) * self._free.shape[1]))
-        many = self._many[(self._many >= shapes.start) & (self._many < shapes.stop)]
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
+    def _score(self, shapes: slice, rows: Rows) -> None:
+        many = self._many[self._many >= shapes.start]
+        if isinstance(rows, slice):
+            parts: list[Rows] = [rows]
+        else:
+            step = max(1, PLACES_AT_ONCE // max(1, (shapes.stop - shapes.start) * self._free.shape[1]))
+            parts = [rows[start : start + step] for start in range(0, len(rows), step)]
+        for part in parts:
             self._score_one(shapes, part)
             if len(many):
                 self._score_many(many, part)
 
-    def _score_one(self, shapes: slice, rows: Ints) -> None:
+    def _score_one(self, shapes: slice, rows: Rows) -> None:
         """Shapes of one device or none: every device is tried that differs from those before it."""
         asks, free = self._asks[:, shapes], self._free[rows]
         cpu, memory = self.cluster.cpu_milli[rows] - asks[0], self.cluster.memory_mib[rows] - asks[1]
         after = self._after(asks, rows)
-        fits = (after >= 0) & self._usable[shapes].take(rows, axis=1)
-        fits &= ((cpu >= 0) & (memory >= 0) & (asks[2] < 2))[:, :, None]
-        fits &= ~((free[:, :, None] == free[:, None, :]) & self._alike[rows]).any(2)
+        room = np.minimum(cpu, memory) >= 0
+        room &= self._single[shapes]
+        new = (free[:, :, None] == free[:, None, :]) & self._alike[rows]
+        fits = after >= 0
+        fits &= self._usable[shapes, rows]
+        fits &= room[:, :, None]
+        fits &= ~new.any(2)
         shape, index, place = fits.nonzero()
         cost = np.full(fits.shape, np.inf)
         if len(shape):
-            node, old = rows[index], free[index, place]
-            new = np.where(asks[2, shape, 0] == 0, old, after[shape, index, place])
-            cost[shape, index, place] = self._forecast(node, cpu[shape, index], old, new) - self._now[node]
-        best = cost.argmin(2)
-        least = cost.min(2) + cpu * TIGHT_CPU + memory * TIGHT_MEMORY
-        self.device[shapes, rows] = best
-        self.cost[shapes, rows] = least
+            old = free[index, place]
+            then = np.where(self._plain[shape], old, after[shape, index, place])
+            node = index + rows.start if isinstance(rows, slice) else rows[index]
+            cost[shape, index, place] = self._forecast(node, cpu[shape, index], old, then)
+        self.device[shapes, rows] = cost.argmin(2)
+        self.cost[shapes, rows] = np.minimum.reduce(cost, 2) + (cpu * TIGHT_CPU + memory * TIGHT_MEMORY)
 
     def _forecast(self, node: Ints, cpu: Ints, old: Ints, new: Ints) -> Floats:
-        """[K] of nodes on which one device goes from old milli free to new, with so much CPU left."""
+        """[K] change of the forecast of nodes where one device goes from old milli free to new, and CPU to `cpu`."""
         forecast = self.forecast
         before, level = old // GRID, new // GRID
         total = self._total[node] + (new - old)
@@ -159,28 +173,35 @@ class Scores:
         value += forecast.device[bands, level]
         value -= forecast.device[bands, before]
         value += forecast.opens[bands, np.minimum(count, OPEN - 1)]
-        return np.asarray(value.sum(0) * (total > 0))
+        return np.asarray(add(value, 0) * (total > 0) - self._now[node])
 
-    def _score_many(self, shapes: Ints, rows: Ints) -> None:
+    def _score_many(self, shapes: Ints, rows: Rows) -> None:
         """Shapes of several devices: the fullest that still fit are taken."""
         asks, forecast = self._asks[:, shapes], self.forecast
+        if isinstance(rows, slice) and (self._free[rows] >= asks[3].min()).sum() < 2:
+            self.cost[shapes, rows] = np.inf
+            return
         cpu, memory = self.cluster.cpu_milli[rows] - asks[0], self.cluster.memory_mib[rows] - asks[1]
         after = self._after(asks, rows)
-        fits = (after >= 0) & self._usable[shapes[:, None], rows]
-        shape, index = ((fits.sum(2) >= asks[2]) & (cpu >= 0) & (memory >= 0)).nonzero()
+        fits = (after >= 0) & self._usable[:, rows][shapes]
+        shape, index = ((add(fits, 2, dtype=np.int64) >= asks[2]) & (np.minimum(cpu, memory) >= 0)).nonzero()
         cost = np.full(cpu.shape, np.inf)
         if len(shape):
-            free = self._free[rows[index]]
+            free = self._free[rows][index]
             chosen = _fullest(fits[shape, index], free, asks[2, shape, 0])
             new = np.where(chosen, after[shape, index], free)
-            level, total = new // GRID, new.sum(1)
-            bands = forecast.bands(cpu[shape, index], total, forecast.need_milli[level].sum(1))
-            count = np.minimum(forecast.fillable[level].sum(1), OPEN - 1)
-            value = forecast.device[bands[..., None], level].sum(2) + forecast.opens[bands, count]
-            cost[shape, index] = value.sum(0) * (total > 0) - self._now[rows[index]]
-        self.cost[shapes[:, None], rows] = cost + cpu * TIGHT_CPU + memory * TIGHT_MEMORY
+            level, total = new // GRID, add(new, 1)
+            bands = forecast.bands(cpu[shape, index], total, add(forecast.need_milli[level], 1))
+            count = np.minimum(add(forecast.fillable[level], 1), OPEN - 1)
+            value = add(forecast.device[bands[..., None], level], 2) + forecast.opens[bands, count]
+            cost[shape, index] = add(value, 0) * (total > 0) - self._now[rows][index]
+        cost += cpu * TIGHT_CPU + memory * TIGHT_MEMORY
+        if isinstance(rows, slice):
+            self.cost[shapes, rows] = cost
+        else:
+            self.cost[shapes[:, None], rows] = cost
 
-    def _after(self, asks: Ints, rows: Ints) -> Ints:
+    def _after(self, asks: Ints, rows: Rows) -> Ints:
         """[S, R, G] free milli of each device after the claim took its share there; negative where it does not fit."""
         share = asks[3][:, :, None]
         if not self._metered:
@@ -189,6 +210,10 @@ class Scores:
         mib = self.cluster.device_mib[rows] - asks[4][:, :, None]
         left = np.where(self.cluster.open[rows], np.minimum(milli, mib * WHOLE // self._whole_mib[rows]), -1)
         return np.where(share > 0, left, self._free[rows])
+
+
+def _view(rows: Ints) -> Rows:
+    return slice(int(rows[0]), int(rows[0]) + 1) if len(rows) == 1 else rows
 
 
 def _first_place(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
