@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         environment: dict[str, str]
         grace_ms: int
         attached: bool
+        cgroup: str
 
 
 POLL_S = 5.0
@@ -216,6 +217,10 @@ def _become(work: Order, parent: int, say: int) -> None:
         for target, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), target)
         os.umask(0o022)
+        if work["cgroup"]:  # before anything of it runs: its limits hold from the first allocation
+            what = str(work["cgroup"])
+            with open(f"{what}/cgroup.procs", "w") as members:
+                members.write("0")
         what = str(work["folder"])
         os.chdir(what)
         what = str(argv[0])

@@ -288,6 +288,7 @@ def _order(work: Work) -> bytes:
             "environment": {str(name): str(value) for name, value in work.environment.items()} | {MARK: work.run},
             "grace_ms": work.grace_ms,
             "attached": work.attached,
+            "cgroup": work.cgroup,
         }
     )
 

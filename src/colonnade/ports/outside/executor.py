@@ -21,6 +21,7 @@ class Work:
         folder: where it runs.
         environment: all of its environment; nothing is inherited.
         grace_ms: between SIGTERM and SIGKILL when it is stopped and no other grace is said.
+        cgroup: a folder under /sys/fs/cgroup in which it begins; "" for the caller's own. It does not begin elsewhere.
         attached: whether it ends when whoever waits for it (a lock on `runs/RUN/attached`) has gone.
     """
 
@@ -30,6 +31,7 @@ class Work:
     environment: Mapping[str, str] = field(default_factory=dict)
     grace_ms: int = 10_000
     attached: bool = False
+    cgroup: str = ""
 
 
 @dataclass(frozen=True, slots=True)
