@@ -138,14 +138,22 @@ def test_a_daemon_that_was_killed_finds_its_leases_again_and_ends_nothing() -> N
     assert len(room.executor.started) == 16
 
 
-def test_a_command_that_could_not_be_started_ends_its_lease_with_the_reason() -> None:
-    room = FabricRoom()
-    room.executor.refuse("no process can be made")
-    lease = room.ask()[0]
+def test_a_start_that_the_machine_refuses_is_tried_again_and_after_ten_seconds_ends_its_lease_with_the_reason() -> None:
+    room = FabricRoom("simulated://2xL4-24GB")
+    soon, never = room.ask(Claim())[0], room.ask(Claim())[0]
+    for _ in range(3):
+        room.executor.refuse("no process can be made")
     room.loop.step()
-    row = room.state.rows("lease_get_one", id=lease)[0]
+    room.pass_ms(1000)
+    assert room.states([soon, never]) == ["held", "held"]
+    assert [work.run for work in room.executor.started] == [never]
+    for _ in range(20):
+        room.executor.refuse("no process can be made")
+    room.pass_ms(11_000)
+    row = room.state.rows("lease_get_one", id=soon)[0]
     assert (row["outcome"], row["note"]) == ("refused", "no process can be made")
-    assert room.used() == [0] * 8
+    assert room.states([never]) == ["held"]
+    assert sorted(room.used()) == [0, 1000]
 
 
 def test_a_lost_supervisor_keeps_the_share_until_nothing_is_left_of_its_tree() -> None:

@@ -8,7 +8,9 @@ process tree is gone may call it.
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -22,6 +24,8 @@ from colonnade.ports.outside.state import Row, State, Transaction
 
 RUN_STATES = {"succeeded": "done", "failed": "failed", "cancelled": "cancelled", "lost": "lost", "refused": "failed"}
 """Outcome of a lease -> state of its run."""
+GAVE_WAY = {"evacuate", "preempt", "reclaim"}
+"""Reasons after which a movable lease asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,11 @@ class Leases:
         """Leases that have not ended, oldest first."""
         return [lease_of(row) for row in self._state.rows("leases_open", project=self._journal.project)]
 
+    def get(self, tx: Transaction, lease: str) -> Lease | None:
+        """As it stands within a transaction; None once it has ended."""
+        rows = tx.rows("lease_get_one", id=lease)
+        return lease_of(rows[0]) if rows and rows[0]["state"] != "ended" else None
+
     def command(self, run: str) -> Command | None:
         """What the run executes; None once it was erased."""
         rows = self._state.rows("run_work_get", run=run)
@@ -160,22 +169,23 @@ class Leases:
                 made.append((run, self._add(tx, asked, run, runs[0] if asked.workers > 1 else "")))
         return made
 
-    def ask_again(self, tx: Transaction, lease: Lease) -> str:
+    def ask_again(self, tx: Transaction, lease: str) -> str:
         """A lease that gave way asks for its share again, in the same place of the queue; the new lease's id."""
+        before = lease_of(tx.rows("lease_get_one", id=lease)[0])
         asked = Asked(
-            lease.claim,
+            before.claim,
             (),
             "",
-            lease.queue,
-            lease.principal,
-            priority=lease.priority,
-            workers=lease.gang_size,
+            before.queue,
+            before.principal,
+            priority=before.priority,
+            workers=before.gang_size,
             movable=True,
-            attached=lease.attached,
-            grace_ms=lease.grace_ms,
+            attached=before.attached,
+            grace_ms=before.grace_ms,
         )
-        tx.run("run_state", id=lease.run, state="pending")
-        return self._add(tx, asked, lease.run, lease.gang, asked_ms=lease.asked_ms, follows=lease.id)
+        tx.run("run_state", id=before.run, state="pending")
+        return self._add(tx, asked, before.run, before.gang, asked_ms=before.asked_ms, follows=before.id)
 
     # granting
     def grant(self, tx: Transaction, lease: Lease, node: str, devices: Sequence[str], *, borrowed: bool) -> bool:
@@ -198,10 +208,10 @@ class Leases:
             tx.run("run_state", id=lease.run, state="running")
         return bool(done)
 
-    def started(self, lease: Lease, command: Command, isolation: str, note: str) -> None:
-        """Its share is kept at this level, and its command was handed to the executor."""
+    def started(self, lease: Lease, command: Command | None, isolation: str, note: str) -> None:
+        """Its share is kept at this level, and its command was handed to the executor. Said again: changes nothing."""
         with self._state.transaction() as tx:
-            if not tx.run("lease_started", id=lease.id, isolation=isolation, note=note):
+            if not tx.run("lease_started", id=lease.id, isolation=isolation, note=note) or command is None:
                 return
             journal = self._journal
             tx.append(
@@ -245,7 +255,10 @@ class Leases:
     def release(
         self, tx: Transaction, lease: Lease, reason: str, grace_ms: int, gives_way_to: str | None, actor: str | None
     ) -> bool:
-        """A held lease is being taken back, by `actor` or by the loop; it keeps its share until `end`."""
+        """A held lease is being taken back, by `actor` or by the loop; it keeps its share until `end`.
+
+        One that gives way already, and is now to end for good, will not ask again.
+        """
         done = tx.run(
             "lease_unhold",
             id=lease.id,
@@ -254,6 +267,8 @@ class Leases:
             gives_way_to=gives_way_to,
             grace_ms=grace_ms,
         )
+        if not done and reason not in GAVE_WAY:
+            done = tx.run("lease_withdraw", id=lease.id, reason=reason)
         if done:
             tx.append(
                 lease_entries.lease_releasing(
@@ -262,42 +277,62 @@ class Leases:
             )
         return bool(done)
 
-    def end(self, tx: Transaction, lease: Lease, outcome: str, code: int | None, note: str = "") -> None:
-        """The process tree is gone (or never was): the share is free, and the run is over unless it only moved."""
+    def end(
+        self, tx: Transaction, lease: Lease, outcome: str, code: int | None, note: str = "", actor: str | None = None
+    ) -> None:
+        """The process tree is gone (or never was): the share is free, and the run is over unless it only moved.
+
+        Args:
+            lease: as it stands within this transaction (`get`): what it holds is given back.
+
+        A gang is all or none: when one of it fails, nobody waits for the rest; what holds is taken back.
+        """
+        if not self._end_alone(tx, lease, outcome, code, note, actor) or not lease.gang or outcome == "moved":
+            return
+        project = self._journal.project
+        if outcome == "succeeded":
+            tx.run("gang_shrinks", project=project, gang=lease.gang)
+            return
+        for other in [lease_of(row) for row in tx.rows("leases_of_gang", project=project, gang=lease.gang)]:
+            if other.state == "pending":
+                self._end_alone(tx, other, "cancelled", None, f"another of its gang ended: lease/{lease.id}", actor)
+            else:
+                self.release(tx, other, "cancelled", other.grace_ms, None, actor)
+
+    def _end_alone(
+        self, tx: Transaction, lease: Lease, outcome: str, code: int | None, note: str, actor: str | None
+    ) -> bool:
         now = self._state.now_ms()
         if not tx.run("lease_end", id=lease.id, ended_ms=now, outcome=outcome, code=code, note=note, reason=""):
-            return
+            return False
         for device in lease.devices:
             tx.run("device_give", id=device, milli=lease.claim.gpu_milli, mib=lease.claim.gpu_mib)
         held_ms = now - lease.granted_ms if lease.granted_ms is not None else 0
-        stamp = self._journal.stamp
+        gpu_ms = held_ms * lease.claim.milli // 1000
+        stamp = self._journal.stamp(actor or self._actor)
+        tx.append(lease_entries.lease_ended(stamp, lease=lease.id, outcome=outcome, held_ms=held_ms, gpu_ms=gpu_ms))
+        if outcome != "moved":
+            self._end_run(tx, lease, outcome, held_ms, note)
+        return True
+
+    def _end_run(self, tx: Transaction, lease: Lease, outcome: str, held_ms: int, note: str) -> None:
+        tx.run("run_work_forget", run=lease.run)
+        now = self._state.now_ms()
+        if not tx.run("run_end", id=lease.run, state=RUN_STATES[outcome], finished_ms=now, error=note, done=1):
+            return
+        failed = int(outcome != "succeeded")
         tx.append(
-            lease_entries.lease_ended(
-                stamp(self._actor),
-                lease=lease.id,
-                outcome=outcome,
-                held_ms=held_ms,
-                gpu_ms=held_ms * lease.claim.milli // 1000,
+            entries.run_finished(
+                self._journal.stamp(self._actor),
+                run=lease.run,
+                step="command",
+                outcome={"refused": "failed"}.get(outcome, outcome),
+                done=1 - failed,
+                failed=failed,
+                ms=held_ms,
+                on=lease.id,
             )
         )
-        if outcome == "moved":
-            return
-        tx.run("run_work_forget", run=lease.run)
-        if tx.run("run_end", id=lease.run, state=RUN_STATES[outcome], finished_ms=now, error=note, done=1):
-            told = {"refused": "failed"}.get(outcome, outcome)
-            failed = int(outcome != "succeeded")
-            tx.append(
-                entries.run_finished(
-                    stamp(self._actor),
-                    run=lease.run,
-                    step="command",
-                    outcome=told,
-                    done=1 - failed,
-                    failed=failed,
-                    ms=held_ms,
-                    on=lease.id,
-                )
-            )
 
     def _add(
         self,
@@ -341,10 +376,26 @@ class Leases:
 
 def lease_of(row: Row) -> Lease:
     """A row of `leases` as it is used."""
-    values = {name: row[name] for name in Lease.__dataclass_fields__}
-    claim = json.loads(row["claim"])
-    values["claim"] = Claim(**{**claim, "models": tuple(claim["models"])})
-    values["devices"] = tuple(json.loads(row["devices"]))
-    for flag in ("movable", "attached", "borrowed", "started"):
+    values = list(_in_order(row))
+    values[_CLAIM], values[_DEVICES] = _claim_of(values[_CLAIM]), _devices_of(values[_DEVICES])
+    for flag in _FLAGS:
         values[flag] = bool(values[flag])
-    return Lease(**values)
+    return Lease(*values)
+
+
+_COLUMNS = tuple(Lease.__dataclass_fields__)
+_CLAIM, _DEVICES = _COLUMNS.index("claim"), _COLUMNS.index("devices")
+_FLAGS = tuple(_COLUMNS.index(name) for name in ("movable", "attached", "borrowed", "started"))
+_in_order = operator.itemgetter(*_COLUMNS)
+
+
+@functools.lru_cache(maxsize=4096)
+def _claim_of(text: str) -> Claim:
+    """Leases are read every second, and their claims never change."""
+    claim = json.loads(text)
+    return Claim(**{**claim, "models": tuple(claim["models"])})
+
+
+@functools.lru_cache(maxsize=4096)
+def _devices_of(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from colonnade.core.errors import ColonnadeError, Lost
+from colonnade.core.errors import ColonnadeError, Lost, StateError
 from colonnade.core.quantities import shown_milli
 from colonnade.fabric.inventory import take_stock
-from colonnade.fabric.leases import Lease, Leases
+from colonnade.fabric.leases import GAVE_WAY, Lease, Leases
 from colonnade.fabric.picture import Capacities, Picture, Placing, take_picture
 from colonnade.fabric.queues.asks import Grant, Release, Reservation, Reserve
 from colonnade.fabric.queues.cycle import plan
@@ -24,15 +25,15 @@ from colonnade.fabric.watching import Watching
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.devices import Devices
 from colonnade.ports.outside.executor import Executor, Seen, Work
-from colonnade.ports.outside.state import State
+from colonnade.ports.outside.state import State, Transaction
 from colonnade.ports.rowlease import RowLease
 
 STOCK_EVERY_MS = 10_000
 SAMPLE_EVERY_MS = 1_000
 ATTACH_MS = 10_000
 """Whoever asked for a share to wait for it has so long to say that they are there."""
-GAVE_WAY = {"evacuate", "preempt", "reclaim"}
-"""Reasons after which a movable lease asks again."""
+START_MS = 10_000
+"""A start that the machine refuses is tried again for so long."""
 _log = logging.getLogger("colonnade.fabric")
 
 
@@ -67,6 +68,10 @@ class Outside:
     placer: Placing
 
 
+class _Changed(Exception):
+    """What was planned for does not stand as it was seen."""
+
+
 class FabricLoop:
     """One project's loop; whoever holds its row lease runs it. `step` is called by one thread."""
 
@@ -80,6 +85,8 @@ class FabricLoop:
         self._reserved: dict[str, Reservation] = {}
         self._absent: set[str] = set()
         self._moved: list[tuple[int, int]] = []
+        self._trouble: Exception | None = None
+        self._wrote = False
         self._stocked_ms = self._sampled_ms = 0
         self._wake = threading.Event()
 
@@ -93,31 +100,60 @@ class FabricLoop:
         self._wake.clear()
 
     def step(self) -> bool:
-        """One cycle; whether there is work on any device (then look again soon). Raises ColonnadeError."""
+        """One cycle; whether there is work on any device (then look again soon). Raises ColonnadeError.
+
+        What goes wrong with one lease holds up no other; it is told, or raised, when the others were seen to.
+        """
         if not self._row.take():
             return False
         now = self._state.now_ms()
         if now - self._stocked_ms >= STOCK_EVERY_MS:
             take_stock(self._state, self._journal, self._actor, self.outside.devices.inventory())
             self._stocked_ms = now
+        self._trouble = None
+        self._wrote = False
+        leases = self._leases.open()  # before `seen`: whatever is started here must be seen there
         seen = self.outside.executor.seen()
-        before = self._leases.open()
         self._absent = {
             lease.id
-            for lease in before
+            for lease in leases
             if lease.state == "pending" and lease.attached and not self.outside.waited(lease.id)
         }
-        for lease in before:
-            self._observe(lease, seen.get(lease.id))
-        self._forget(seen)
+        self._each(leases, lambda lease: self._observe(lease, seen.get(lease.id)))
+        self._forget(leases, seen)
+        leases = self._again(leases)
         if now - self._sampled_ms >= SAMPLE_EVERY_MS:
-            self._sample(now)
-        if before:
+            self._sample(leases, now)
+        if any(lease.state == "pending" and lease.id not in self._absent for lease in leases):
             self._plan(now)
-        busy = False
-        for lease in self._leases.open():
-            busy = self._drive(lease) or busy
-        return busy
+        leases = self._again(leases)
+        self._each(leases, lambda lease: self._drive(lease, seen.get(lease.id)))
+        if self._trouble is not None:
+            raise self._trouble
+        return any(lease.state != "pending" or lease.attached for lease in leases)
+
+    def _again(self, leases: list[Lease]) -> list[Lease]:
+        """As they stand, when this cycle has changed any."""
+        return self._leases.open() if self._wrote else leases
+
+    def _each(self, leases: Iterable[Lease], act: Callable[[Lease], None]) -> None:
+        for lease in leases:
+            try:
+                act(lease)
+            except Lost:
+                raise  # somebody else goes on from the rows
+            except Exception as error:
+                self._trouble = self._trouble or error
+                if not isinstance(error, StateError):
+                    _log.exception("lease/%s", lease.id)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Transaction]:
+        """A transaction of whoever holds the row lease. Raises `Lost` when that is somebody else by now."""
+        self._wrote = True
+        with self._state.transaction() as tx:
+            self._row.check(tx)
+            yield tx
 
     # what is seen becomes rows
     def _observe(self, lease: Lease, seen: Seen | None) -> None:
@@ -128,48 +164,59 @@ class FabricLoop:
             if lease.started:
                 self._end(lease, "lost", None, "nothing is left of the command")
             elif lease.state == "releasing":
-                self._end(lease, self._after(lease, None), None)
+                self._end(lease, None, None)
         elif seen.state == "ended":
-            self._end(lease, self._after(lease, seen), seen.code, seen.message)
+            self._began(lease, seen)
+            self._end(lease, None, seen)
         else:
-            if seen.pid and seen.pid != lease.pid:
-                level = self.outside.devices.admit(lease.id, seen.pid)
-                self._leases.confirm(lease, seen.pid, level)
+            self._began(lease, seen)
             if seen.state == "stopping" and lease.state == "held":  # whoever waited for it wants it to end, or has gone
                 self._release(lease, "left", lease.grace_ms, None)
 
+    def _began(self, lease: Lease, seen: Seen) -> None:
+        """It was started, and is this process: also when whoever started it was killed before saying so."""
+        known = lease.started and (not seen.pid or seen.pid == lease.pid)
+        if known:
+            return
+        self._wrote = True
+        level = self.outside.devices.admit(lease.id, seen.pid) if seen.pid and seen.state != "ended" else None
+        if not lease.started:
+            self._leases.started(lease, self._leases.command(lease.run), level or lease.isolation or "none", lease.note)
+        if level is not None:
+            self._leases.confirm(lease, seen.pid, level)
+
     def _after(self, lease: Lease, seen: Seen | None) -> str:
-        """What became of a lease whose process tree is gone."""
+        """What became of a lease whose process tree is gone. One that gave way has not done its work, whatever it says
+        about how it ended: many a program saves what it has, and exits with 0.
+        """
+        if lease.state == "releasing" and lease.movable and lease.reason in GAVE_WAY:
+            return "moved"
         if seen is not None and seen.code == 0:
             return "succeeded"
         if lease.state == "releasing":
-            return "moved" if lease.movable and lease.reason in GAVE_WAY else "cancelled"
+            return "cancelled"
         return "lost" if seen is None or seen.code is None else "failed"
 
-    def _end(self, lease: Lease, outcome: str, code: int | None, note: str = "") -> None:
+    def _end(self, lease: Lease, outcome: str | None, seen: Seen | None, note: str = "") -> None:
+        """Nothing of it runs: by its row as it stands now, which somebody may have changed since it was read."""
         self.outside.devices.release(lease.id)
-        with self._state.transaction() as tx:
-            self._row.check(tx)
-            self._leases.end(tx, lease, outcome, code, note)
-            if outcome == "moved":
-                self._leases.ask_again(tx, lease)
+        with self._writing() as tx:
+            current = self._leases.get(tx, lease.id)
+            if current is None:
+                return
+            became = outcome or self._after(current, seen)
+            code, said = (seen.code, seen.message) if seen else (None, note)
+            self._leases.end(tx, current, became, code, said)
+            if became == "moved":
+                self._leases.ask_again(tx, lease.id)
         self._reserved.pop(lease.id, None)
-        _log.info("lease/%s ended: %s%s", lease.id, outcome, f" ({lease.reason})" if lease.reason else "")
-        if lease.gang and outcome not in {"succeeded", "moved"}:
-            self._end_gang(lease)
+        _log.info("lease/%s ended: %s%s", lease.id, became, f" ({current.reason})" if current.reason else "")
 
-    def _end_gang(self, ended: Lease) -> None:
-        """A gang is all or none: when one of it fails, nobody waits for the rest."""
-        for lease in self._leases.open():
-            if lease.gang != ended.gang:
-                continue
-            if lease.state == "pending":
-                self._end(lease, "cancelled", None, f"another of its gang ended: lease/{ended.id}")
-            else:
-                self._release(lease, "cancelled", lease.grace_ms, None)
-
-    def _forget(self, seen: Mapping[str, Seen]) -> None:
+    def _forget(self, leases: Sequence[Lease], seen: Mapping[str, Seen]) -> None:
         """What has ended in the rows and with the executor."""
+        known = {lease.id for lease in leases}
+        if not self._wrote and known.issuperset(seen):
+            return
         held = {lease.id for lease in self._leases.open()}
         for name, one in seen.items():
             if name in held:
@@ -179,9 +226,9 @@ class FabricLoop:
             else:  # its row has ended, and something of it lives: it is nobody's
                 self.outside.executor.stop(name, 0)
 
-    def _sample(self, now: int) -> None:
+    def _sample(self, leases: Sequence[Lease], now: int) -> None:
         self._sampled_ms = now
-        for lease, reason in self.watching.look(self._leases.open(), now, self.terms.idle_after_ms):
+        for lease, reason in self.watching.look(leases, now, self.terms.idle_after_ms):
             self._release(lease, reason, lease.grace_ms, None)
 
     # rows become a plan, the plan becomes rows
@@ -218,59 +265,67 @@ class FabricLoop:
     def _grant(self, picture: Picture, together: Sequence[Grant]) -> None:
         """All of them hold their devices from now on, or none does."""
         try:
-            with self._state.transaction() as tx:
-                self._row.check(tx)
+            with self._writing() as tx:
                 for action in together:
                     node, devices = picture.place(action.slot)
                     lease = picture.leases[action.lease]
                     if not self._leases.grant(tx, lease, node, devices, borrowed=action.borrowed):
-                        raise Lost(f"lease/{lease.id} was not granted: its devices are not as they were seen")
-        except Lost as error:
-            _log.warning("%s", error.message)
+                        raise _Changed(f"lease/{lease.id} was not granted: not everything is as it was seen")
+        except _Changed as error:
+            _log.warning("%s", error)
             return
         for action in together:
             self._reserved.pop(action.lease, None)
             _log.info("lease/%s held on %s %s", action.lease, *picture.place(action.slot))
 
     def release(self, lease: Lease, reason: str, actor: str) -> None:
-        """Somebody ends it by hand; the next step carries it out."""
-        if lease.state == "held":
-            self._release(lease, reason, lease.grace_ms, None, actor)
-        elif lease.state == "pending":
-            with self._state.transaction() as tx:
-                self._leases.end(tx, lease, "cancelled", None, "withdrawn")
+        """Somebody ends it by hand, whatever has become of it since they looked; the next step carries it out."""
+        with self._state.transaction() as tx:
+            current = self._leases.get(tx, lease.id)
+            if current is None:
+                return
+            if current.state == "pending":
+                self._leases.end(tx, current, "cancelled", None, "withdrawn", actor)
+            else:
+                self._leases.release(tx, current, reason, current.grace_ms, None, actor)
+        _log.info("lease/%s is ended by hand: %s", lease.id, reason)
         self.look()
 
-    def _release(
-        self, lease: Lease, reason: str, grace_ms: int, gives_way_to: str | None, actor: str | None = None
-    ) -> None:
-        with self._state.transaction() as tx:
-            done = self._leases.release(tx, lease, reason, grace_ms, gives_way_to, actor)
+    def _release(self, lease: Lease, reason: str, grace_ms: int, gives_way_to: str | None) -> None:
+        with self._writing() as tx:
+            done = self._leases.release(tx, lease, reason, grace_ms, gives_way_to, None)
         if done:
             _log.info("lease/%s releasing: %s", lease.id, reason)
 
     # rows become starts and stops
-    def _drive(self, lease: Lease) -> bool:
-        """Start what is held, stop what is releasing; whether it keeps the loop busy."""
-        if lease.state == "held" and not lease.started:
+    def _drive(self, lease: Lease, seen: Seen | None) -> None:
+        """Start what is held, stop what is releasing."""
+        if lease.state == "held" and not lease.started and seen is None:
             self._start(lease)
-        elif lease.state == "releasing" and lease.started:
+        elif lease.state == "releasing" and (lease.started or seen is not None):
             self.outside.executor.stop(lease.id, lease.grace_ms)
-        return lease.state != "pending" or lease.attached
 
     def _start(self, lease: Lease) -> None:
         """Keep its share, then hand its command over: both again are no-ops, should we be killed in between."""
+        with (
+            self._writing() as tx
+        ):  # nothing is started by whoever lost the right to, nor what was taken back meanwhile
+            if (current := self._leases.get(tx, lease.id)) is None or current.state != "held":
+                return
         command = self._leases.command(lease.run)
-        uuids = self._leases.uuids(lease)
         try:
             if command is None:
                 raise Lost("the command was erased")
-            kept = self.outside.devices.prepare(lease.id, lease.claim, uuids)
+            kept = self.outside.devices.prepare(lease.id, lease.claim, self._leases.uuids(lease))
             environment = {**command.environment, **kept.environment, **self._says(lease)}
-            work = Work(lease.id, command.argv, command.folder, environment, lease.grace_ms, lease.attached)
+            work = Work(lease.id, command.argv, command.folder, environment, lease.grace_ms, lease.attached, kept.cgroup)
             self.outside.executor.start(work)
         except ColonnadeError as error:
-            self._end(lease, "refused", None, error.message)
+            again = isinstance(error, StateError) and not isinstance(error, Lost)
+            if again and self._state.now_ms() - (lease.granted_ms or 0) < START_MS:
+                _log.warning("lease/%s does not start yet: %s", lease.id, error.message)
+            else:
+                self._end(lease, "refused", None, error.message)
             return
         self._leases.started(lease, command, kept.level, " ".join(kept.notes))
 

@@ -502,7 +502,8 @@ WHERE id = :id AND state = 'pending';
 
 -- name: lease_started
 -- Its command was handed to the executor, at this level of isolation.
-UPDATE leases SET started = 1, isolation = :isolation, note = :note WHERE id = :id AND state = 'held';
+UPDATE leases SET started = 1, isolation = :isolation, note = :note
+WHERE id = :id AND state IN ('held', 'releasing') AND started = 0;
 
 -- name: lease_confirm
 -- Its command runs, as this process.
@@ -516,6 +517,18 @@ UPDATE leases SET busy_ms = :busy_ms, sampled_ms = :sampled_ms, busy_mib = :busy
 -- A held lease is being taken back.
 UPDATE leases SET state = 'releasing', releasing_ms = :releasing_ms, reason = :reason, gives_way_to = :gives_way_to, grace_ms = :grace_ms
 WHERE id = :id AND state = 'held';
+
+-- name: lease_withdraw
+-- A lease that gives way will not ask again: somebody ended it meanwhile.
+UPDATE leases SET reason = :reason WHERE id = :id AND state = 'releasing' AND reason IN ('evacuate', 'preempt', 'reclaim');
+
+-- name: leases_of_gang
+-- Those of a gang that have not ended, oldest first.
+SELECT * FROM leases WHERE project = :project AND state <> 'ended' AND gang = :gang ORDER BY id;
+
+-- name: gang_shrinks
+-- One of a gang is done: the others are whole without it.
+UPDATE leases SET gang_size = gang_size - 1 WHERE project = :project AND state <> 'ended' AND gang = :gang;
 
 -- name: lease_end
 -- A lease is over.
