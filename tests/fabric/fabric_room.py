@@ -15,7 +15,7 @@ from colonnade.fabric.inventory import take_stock
 from colonnade.fabric.leases import Asked, Lease, Leases, lease_of
 from colonnade.fabric.loop import FabricLoop, Outside, Terms
 from colonnade.fabric.picture import Capacity
-from colonnade.fabric.placing import SharedEngine
+from colonnade.fabric.placement.engine import Engine
 from colonnade.fabric.queues.tree import DEFAULT, Queue, Tree
 from colonnade.ports.journal import Journal
 from colonnade.ports.rowlease import RowLease
@@ -25,7 +25,6 @@ from colonnade.testing.keys import MemoryKeys
 
 PROJECT, ACTOR = "prj_1", "prn_1"
 HUGE = 1 << 40
-PLACER = SharedEngine()
 
 
 class FabricRoom:
@@ -54,7 +53,7 @@ class FabricRoom:
         """A new loop over the same store, devices and commands."""
         with self.state.transaction() as tx:
             tx.run("leases_break")
-        outside = Outside(self.executor, self.devices, self.waited.__contains__, {"": Capacity(HUGE, HUGE)}, PLACER)
+        outside = Outside(self.executor, self.devices, self.waited.__contains__, {"": Capacity(HUGE, HUGE)}, Engine)
         row = RowLease(self.state, "fabric", holder)
         self.loop = FabricLoop(self.state, self.leases, self.journal, ACTOR, row, outside, self.terms)
 

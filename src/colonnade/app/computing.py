@@ -28,7 +28,7 @@ from colonnade.fabric.inventory import cordon, take_stock
 from colonnade.fabric.leases import Asked, Leases
 from colonnade.fabric.loop import FabricLoop, Outside
 from colonnade.fabric.picture import Capacity, could_host
-from colonnade.fabric.placing import SharedEngine
+from colonnade.fabric.placement.engine import Engine
 from colonnade.gateway.compute import RunRequest
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
@@ -82,6 +82,10 @@ class Computing:
         self.stock()
         self.loop.look()
 
+    def warm(self) -> None:
+        """Let the engine learn what it can before anybody waits for it."""
+        Engine(self.loop.picture().snapshot.cluster)
+
     def stock(self) -> None:
         """Know the devices now, so that who asks next is told the truth."""
         take_stock(self._state, self._journal, self._actor, self.loop.outside.devices.inventory())
@@ -96,7 +100,7 @@ class Computing:
         queue, queue_id = self._queue(asked.queue or (job.queue if job else None))
         claim = self._fitting(_claim(asked, job), queue)
         declared = self.loop.terms.tree.queues[queue]
-        folder = asked.folder if asked.folder != "/" or job is None else str(self._places.folder)
+        folder = str(self._places.folder) if job is not None and not asked.command else asked.folder
         wanted = Asked(
             claim=claim,
             command=command,
@@ -162,7 +166,7 @@ class Computing:
             devices=devices,
             waited=functools.partial(wiring.is_waited_for, self._places),
             capacities={node: Capacity(*sizes) for node, sizes in capacities.items()},
-            placer=SharedEngine(),
+            placer=Engine,
         )
         terms = terms_of(self.declared)
         return FabricLoop(self._state, self.leases, self._journal, self._actor, self._row, outside, terms)

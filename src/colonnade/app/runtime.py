@@ -112,6 +112,7 @@ class Runtime:
 
     def _fabric(self, computing: Computing) -> None:
         failures = 0
+        computing.warm()
         while not self.house.stop.is_set():
             busy = False
             try:

@@ -44,9 +44,23 @@ def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: 
             "knowledge": needs,
             "answer_with": (service.get("answer_with") or {}).get("model"),
         }
+    if declared.get("compute") is not None:
+        document["compute"] = compute_status(state, project)
     counts = state.rows("entries_count")[0]
     document["ledger"] = {"entries": counts["count"], "sequenced": counts["sequenced"]}
     return document
+
+
+def compute_status(state: State, project: str) -> dict[str, Any]:
+    """Devices and leases in a few numbers; `colonnade gpu` tells the rest."""
+    devices = state.rows("devices_of_project", project=project)
+    leases = state.rows("leases_open", project=project)
+    return {
+        "devices": sum(1 for device in devices if device["health"] != "gone"),
+        "unhealthy": sum(1 for device in devices if device["health"] not in {"healthy", "gone"} or device["cordoned"]),
+        "used_milli": sum(device["used_milli"] for device in devices),
+        **{name: sum(1 for lease in leases if lease["state"] == name) for name in ("pending", "held", "releasing")},
+    }
 
 
 def knowledge_status(state: State, keys: Keys, row: Row, *, running: bool) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from colonnade.app.presence import find_daemon, pause
 from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import Progress, emit, paint, say
+from colonnade.core.quantities import shown_milli
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +73,11 @@ def show(document: Mapping[str, Any]) -> None:
     for name, service in document["services"].items():
         made = " + ".join(part for part in (service["knowledge"], service["answer_with"]) if part)
         print(f"  service {name}: {service['state']} ({made})")
+    if (compute := document.get("compute")) is not None:
+        waiting = f", {compute['pending']} waiting" if compute["pending"] else ""
+        ill = f", {paint(str(compute['unhealthy']) + ' take no new work', 'yellow')}" if compute["unhealthy"] else ""
+        held = f"{shown_milli(compute['used_milli'])} of {compute['devices']} devices held"
+        print(f"  compute: {held}{waiting}{ill}")
     for alarm in document["alarms"]:
         print(f"  {paint('alarm', 'red')} {alarm['room']}: {alarm['message']} ({alarm['code']})")
     print(f"  ledger: {document['ledger']['entries']:,} entries")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines for the cycles of one daemon: plans are made on copies of the cluster, and all of them share one forecast."""
+"""A placer that needs no start: for questions about one claim. Who plans asks `placement.engine`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colonnade.core.claims import Claim
-from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Placer, Slot
-from colonnade.fabric.placement.engine import Engine
-
-
-class SharedEngine:
-    """Makes engines; the forecast is learnt once for each set of nodes."""
-
-    def __init__(self) -> None:
-        self._nodes: tuple[NodeSpec, ...] = ()
-        self._first: Engine | None = None
-
-    def __call__(self, cluster: Cluster) -> Placer:
-        """An engine that follows this cluster."""
-        if self._first is None or cluster.nodes != self._nodes:
-            self._nodes, self._first = cluster.nodes, Engine(cluster)
-            return self._first
-        return Engine(cluster, forecast=self._first.forecast)
+from colonnade.fabric.placement.cluster import Cluster, Slot
 
 
 class TightestFit:
