@@ -63,9 +63,7 @@ def run(args: argparse.Namespace) -> int:
             emit(made)
         else:
             print(made["ref"])
-            say(
-                f"asked for as {made['lease']}; `colonnade gpu` shows it, `colonnade logs {made['ref']}` what it prints"
-            )
+            say(f"asked for as {made['lease']}; `colonnade logs {made['ref']}` shows what it prints")
         return 0
     return _wait(places, made, as_json=args.json)
 
