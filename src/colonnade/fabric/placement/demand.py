@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from colonnade.core.claims import WHOLE, Claim
 GRID = 10
 """Milli of a device that forecasts tell apart."""
 LEVELS = WHOLE // GRID + 1
-COVERED = 0.97
+COVERED = 0.99
 """Part of the claims, and of the milli that they ask for, that the mix keeps; the rest is too rare to learn from."""
-MOST = 64
+MOST = 128
 """Claims that a mix keeps at most, whatever they cover."""
 PRIOR: tuple[tuple[Claim, float], ...] = (
     (Claim(1, 1000, cpu_milli=8000), 40.0),
@@ -56,11 +56,15 @@ class Demand:
 
 
 def demand(history: Sequence[tuple[Claim, float]]) -> Demand:
-    """The mix of a history, or of PRIOR when there is none. Memory limits are forgotten, shapes counted together."""
+    """The mix of a history, or of PRIOR when there is none. Claims that differ in memory alone count as one kind."""
     counts: dict[Claim, float] = {}
-    for claim, weight in history or PRIOR:
-        counts[claim] = counts.get(claim, 0.0) + weight
-    kept = _frequent(sorted(counts.items(), key=lambda item: (-item[1], repr(item[0]))))
+    memory: dict[Claim, float] = {}
+    for claim, weight in sorted(history or PRIOR, key=repr):
+        kind = replace(claim, memory_mib=0, gpu_limit_mib=0)
+        counts[kind] = counts.get(kind, 0.0) + weight
+        memory[kind] = memory.get(kind, 0.0) + weight * claim.memory_mib
+    kinds = [(replace(kind, memory_mib=round(memory[kind] / weight)), weight) for kind, weight in counts.items()]
+    kept = _frequent(sorted(kinds, key=lambda item: (-item[1], repr(item[0]))))
     claims = tuple(claim for claim, _ in kept)
     share = np.array([weight for _, weight in kept])
     columns = {
