@@ -113,7 +113,8 @@ def _grid(canvas: Canvas, frame: _Frame, inner: _Frame, panel: Lines, along: Sca
 
 def _lines(canvas: Canvas, frame: _Frame, panel: Lines, colours: dict[str, str]) -> None:
     shown = [_within(series, panel.x.low, panel.x.high) for series in panel.series]
-    along, ticks = scale(panel.y, [y for series in shown for y in series.y])
+    heights = [y for series in shown for y in series.y] + [value for _, value in panel.marks]
+    along, ticks = scale(panel.y, heights)
     across, steps = scale(panel.x, [x for series in shown for x in series.x])
     names = [f"{series.name} {panel.y.told(series.y[-1])}" for series in shown]
     room = max((canvas.width_of(name, BODY, bold=True) for name in names), default=0.0) + 12
@@ -126,6 +127,10 @@ def _lines(canvas: Canvas, frame: _Frame, panel: Lines, colours: dict[str, str])
         canvas.line([(x, inner.bottom), (x, inner.bottom + 4)], SOFT)
         canvas.text((x, inner.bottom + 8), panel.x.say(step), SMALL, SOFT, anchor="mt")
     canvas.text(((inner.left + inner.right) / 2, inner.bottom + 22), panel.x.label, SMALL, SOFT, anchor="mt")
+    for name, value in panel.marks:
+        y = inner.y(along(value))
+        canvas.line([(inner.left, y), (inner.right, y)], SOFT, 1.0, dashed=4.0)
+        canvas.text((inner.left + 4, y - 5), f"{name} {panel.y.told(value)}", SMALL, SOFT)
     for series in sorted(shown, key=lambda series: series.strong):
         way = [(inner.x(across(x)), inner.y(along(y))) for x, y in zip(series.x, series.y, strict=True)]
         if series.strong:

@@ -45,13 +45,14 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines over a number, each named at its end."""
+    """Lines over a number, each named at its end; a mark is a dashed line at one height, with its name above it."""
 
     title: str
     series: Sequence[Series]
     x: Axis = field(default_factory=Axis)
     y: Axis = field(default_factory=Axis)
     note: str = ""
+    marks: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)

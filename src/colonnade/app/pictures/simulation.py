@@ -16,9 +16,14 @@ from colonnade.app.simulated import finding, shown, span
 KIND_NAMES = {"share": "a share of a GPU", "whole": "one GPU", "multi": "two GPUs or more", "cpu": "no GPU"}
 
 
-def picture(document: Mapping[str, Any]) -> bytes:
-    """A PNG of 1600 x 1000 pixels, and more below it with departures."""
-    rows: list[list[Panel]] = [[_allocated(document), _fragmented(document)]]
+def picture(document: Mapping[str, Any], bound_share: float | None = None) -> bytes:
+    """A PNG of 1600 x 1000 pixels, and more below it with departures.
+
+    Args:
+        document: what `--json` prints.
+        bound_share: of the GPUs, what nobody can exceed, where that is known.
+    """
+    rows: list[list[Panel]] = [[_allocated(document, bound_share), _fragmented(document)]]
     if document["departures"]:
         rows.append(_waits(document))
     rows = [row for row in rows if row]
@@ -47,23 +52,18 @@ def _series(document: Mapping[str, Any], column: str) -> list[Series]:
     ]
 
 
-def _allocated(document: Mapping[str, Any]) -> Lines:
-    """From shortly before the first policy begins to refuse: until then every line is the diagonal."""
+def _allocated(document: Mapping[str, Any], bound_share: float | None) -> Lines:
+    """From shortly below what the first policy reaches: until then every line is close to the diagonal."""
     series, end = _series(document, "allocated_share"), 100 * document["ratio"]
-    start = max(0.0, min(_leaves(series[0]) - 15, end - 20))
+    start = max(0.0, min((series[0].y[-1] - 15) // 10 * 10, end - 20))
     return Lines(
         "GPUs in use",
         series,
         x=Axis("GPUs asked for so far, % of all", "{:.0f}".format, low=start, high=end),
         y=Axis("% of all GPUs", "{:.0f}".format, "{:.1f}".format, high=100.0),
         note="nothing leaves: what is refused is refused for good",
+        marks=() if bound_share is None else [("fluid bound, moves for free:", 100 * bound_share)],
     )
-
-
-def _leaves(series: Series) -> float:
-    """Where a line leaves the diagonal, to the ten below."""
-    at = next((x for x, y in zip(series.x, series.y, strict=True) if x - y > 0.5), series.x[-1])
-    return at // 10 * 10
 
 
 def _fragmented(document: Mapping[str, Any]) -> Lines:
