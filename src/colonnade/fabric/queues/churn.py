@@ -2,21 +2,42 @@
 """The scheduler of a cluster in which work arrives, runs and leaves: an instant's news in, moves and starts out.
 
 Its state is a `Cluster` and dictionaries. No I/O, no clock (time is given), no process: `colonnade simulate --drive
-queue` and the fabric's loop call the same `step`.
+queue` and the fabric's loop call the same `step`. How it keeps claims of several devices from waiting:
+
+1. Nodes that could host most such claims, and that are empty or run only such claims, are *kept*: other work goes
+   there when it fits nowhere else.
+2. A claim of several devices that fits nowhere gets a planned evacuation at once, if one is within the budget.
+3. Otherwise it reserves a node and gathers room there (`backfill`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from colonnade.core.claims import Claim
+import numpy as np
+from numpy.typing import NDArray
+
+from colonnade.core.claims import WHOLE, Claim
 from colonnade.fabric.placement.cluster import Cluster, Placer, Slot
 from colonnade.fabric.placement.engine import Engine
-from colonnade.fabric.queues.evacuate import Move, Running
+from colonnade.fabric.queues.backfill import Reservation, Waiting, expected, gather, in_turn, reserve
+from colonnade.fabric.queues.evacuate import Budget, Evacuation, Move, Running, plan_evacuation
 from colonnade.fabric.queues.runtimes import Past, Runtimes
 
-__all__ = ["Arrival", "Move", "Past", "Scheduler", "Start"]
+__all__ = ["Allowance", "Arrival", "Move", "Past", "Scheduler", "Start"]
+
+PLAN_AGAIN_S = 20.0
+"""Between two searches for an evacuation for the same claim."""
+MOMENT_S = 20.0
+"""What is expected to end within this counts as good as gone when a node is reserved."""
+MOST_RESERVED = 3
+"""Reservations at a time, so that little stands idle behind them."""
+MOST_HOSTED = 0.8
+"""A node is worth keeping whole when it hosts this part of what the best node hosts of claims of several devices."""
+MOST_MOVES = 8
+"""Of one planned evacuation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +57,42 @@ class Start:
     slot: Slot
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many moves there may be, as a part of what arrives; more for a claim that has waited for `late_s` already.
+
+    Attributes:
+        ahead, part: moves at once, and for each arrival.
+        late_s, late_ahead, late_part: seconds, and what is added after them.
+        lost_part: GPU-seconds that moves for one claim may lose, as a part of those that it is expected to run.
+    """
+
+    ahead: float = 60.0
+    part: float = 0.007
+    late_s: float = 30.0
+    late_ahead: float = 40.0
+    late_part: float = 0.002
+    lost_part: float = 0.1
+
+    def budget(self, one: Waiting, t_s: float, arrived: int, moved: int) -> Budget:
+        """What may be moved for it now."""
+        moves = self.ahead + self.part * arrived - moved
+        if t_s - one.since_s > self.late_s:
+            moves += self.late_ahead + self.late_part * arrived
+        work_gpu_s = one.expected_s * max(WHOLE, one.claim.milli) / WHOLE
+        return Budget(max(0, int(moves)), self.lost_part * work_gpu_s)
+
+
 class Scheduler:
-    """Backfill over an engine.
+    """Backfill with reservation and planned evacuation over an engine.
 
     Args:
-        cluster: owned by the scheduler from here on; free but for what others hold.
+        cluster: owned by the scheduler from here on; empty.
         history: work that has ended, with run times; run times of new work are not known.
         move_cost_s: seconds that a move costs whatever is moved.
         movable: "all", or a quality of service ("BE"): only work of that may be moved.
         placer: chooses slots; by default an `Engine` that learns typical claims from the history.
+        allowance: how much may be moved.
     """
 
     def __init__(
@@ -54,35 +102,189 @@ class Scheduler:
         move_cost_s: float,
         movable: str = "all",
         placer: Placer | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.cluster = cluster
         self.placer = placer or Engine(cluster, [(past.claim, 1.0) for past in history])
         self.move_cost_s, self.movable = move_cost_s, movable
+        self.allowance = allowance or Allowance()
         self.runtimes = Runtimes(history)
         self.running: dict[Hashable, Running] = {}
-        self.pending: dict[Hashable, Arrival] = {}
-        self.started_s: dict[Hashable, float] = {}
+        self.waiting: dict[Hashable, Waiting] = {}
+        self.arrived = self.moved = 0
+        self._began: dict[Hashable, tuple[str, float]] = {}
+        self._reserved: dict[Hashable, Reservation] = {}
+        self._planned_s: dict[Hashable, float] = {}
+        self._fresh: set[Hashable] = set()
+        self._on: list[dict[Hashable, Running]] = [{} for _ in cluster.nodes]
+        self._worth = _worth_keeping(cluster, history)
+        self._empty = np.ones(len(cluster.nodes), dtype=bool)
+        self._fixed = np.zeros(len(cluster.nodes), dtype=bool)
+        self._kept = self._worth.copy()
 
     def step(
         self, t_s: float, arrivals: Sequence[Arrival], ended: Sequence[Hashable]
     ) -> tuple[list[Move], list[Start]]:
         """What is to be done at `t_s` seconds, given what arrived and what ended since: moves first, in order."""
-        for one in ended:
-            done = self.running.pop(one)
-            self.cluster.give(done.claim, done.slot)
-            del self.started_s[one]
-        for arrival in arrivals:
-            self.pending[arrival.id] = arrival
+        for name in ended:
+            self._leave(name)
+        for one in arrivals:
+            mean_s = self.runtimes.mean(one.claim, one.qos)
+            self.waiting[one.id] = Waiting(one.id, one.claim, one.qos, t_s, mean_s)
+        self.arrived += len(arrivals)
+        moves: list[Move] = []
         starts: list[Start] = []
         hopeless: set[Claim] = set()
-        for one, arrival in list(self.pending.items()):
-            slot = None if arrival.claim in hopeless else self.placer.choose(arrival.claim)
-            if slot is None:
-                hopeless.add(arrival.claim)
+        homeless: set[Claim] = set()
+        self._fresh.clear()
+        for waiting in in_turn(self.waiting.values(), t_s):
+            large = waiting.large(t_s)
+            if not large and waiting.claim in hopeless:
                 continue
-            self.cluster.take(arrival.claim, slot)
-            self.running[one] = Running(arrival.claim, slot, self.movable in ("all", arrival.qos))
-            self.started_s[one] = t_s
-            del self.pending[one]
-            starts.append(Start(one, slot))
-        return [], starts
+            slot = self._room_for(waiting, t_s, moves, homeless) if large else self._ordinary(waiting)
+            if slot is not None:
+                self._start(waiting, slot, t_s)
+                starts.append(Start(waiting.id, slot))
+            elif not large:
+                hopeless.add(waiting.claim)
+        return moves, starts
+
+    def _ordinary(self, waiting: Waiting) -> Slot | None:
+        """A slot outside the kept nodes; else on the kept node in most use."""
+        claim, choose, open_ = waiting.claim, self.placer.choose, ~self._kept
+        slot = None
+        if not claim.gpus:
+            slot = choose(claim, open_ & ~self._worth)
+        elif not self._may_move(waiting.qos):
+            slot = choose(claim, open_ & self._fixed)  # what must not move stays together
+        slot = slot or choose(claim, open_)
+        if slot is not None:
+            return slot
+        fitting = np.flatnonzero(self.cluster.fitting(claim) & self._kept & self._unreserved())
+        if not len(fitting):
+            return None
+        fullest = min(fitting.tolist(), key=lambda node: (int(self.cluster.milli[node].sum()), node))
+        return choose(claim, self._only(fullest))
+
+    def _room_for(self, waiting: Waiting, t_s: float, moves: list[Move], homeless: set[Claim]) -> Slot | None:
+        """A slot for a large claim: a free one, or one that an evacuation frees, whose moves are appended."""
+        claim, choose, free = waiting.claim, self.placer.choose, self._unreserved(waiting.id)
+        slot = (
+            choose(claim, free & ~self._kept)
+            or choose(claim, free & self._kept & ~self._empty)
+            or choose(claim, free & self._kept)
+        )
+        if slot is not None:
+            return slot
+        budget = self.allowance.budget(waiting, t_s, self.arrived, self.moved)
+        if waiting.id not in self._reserved and t_s - self._planned_s.get(waiting.id, -PLAN_AGAIN_S) >= PLAN_AGAIN_S:
+            self._planned_s[waiting.id] = t_s
+            plan = self._evacuation(claim, budget, free)
+            if plan is not None:
+                self._apply(plan.moves, moves)
+                return plan.slot
+            self._reserve(waiting, t_s)
+        reservation = self._reserved.get(waiting.id)
+        if reservation is None:
+            return None
+        homes = ~self._kept & self._unreserved()
+        there = self._there(reservation.node)
+        done = gather(self.cluster, there, reservation, claim, self.placer, homes, budget, homeless)
+        if done is None:
+            return None
+        self._apply(done, moves)
+        return choose(claim, self._only(reservation.node))
+
+    def _evacuation(self, claim: Claim, budget: Budget, free: NDArray[np.bool_]) -> Evacuation | None:
+        if budget.moves < 1:
+            return None
+        running = {name: self._now(name, one) for name, one in self.running.items()} if self._fresh else self.running
+        most = Budget(min(budget.moves, MOST_MOVES), budget.gpu_s)
+        homes = ~self._kept & self._unreserved()
+        return plan_evacuation(self.cluster, running, claim, self.placer, most, emptied=free, homes=homes)
+
+    def _reserve(self, waiting: Waiting, t_s: float) -> None:
+        if len(self._reserved) >= (MOST_RESERVED if waiting.claim.gpus > 1 else 1):
+            return
+
+        def stays(name: Hashable) -> tuple[float, float]:
+            qos, since_s = self._began[name]
+            return expected(self.runtimes, self.running[name].claim, qos, t_s - since_s, MOMENT_S)
+
+        found = reserve(self.cluster, self._there, waiting.claim, stays, ~self._unreserved())
+        if found is not None:
+            self._reserved[waiting.id] = found
+            self._look_at(found.node)
+
+    def _there(self, node: int) -> Mapping[Hashable, Running]:
+        there = self._on[node]
+        return {name: self._now(name, one) for name, one in there.items()} if self._fresh else there
+
+    def _now(self, name: Hashable, one: Running) -> Running:
+        """What started at this instant cannot move at this instant: moves are done before starts."""
+        return replace(one, movable=False) if name in self._fresh else one
+
+    def _apply(self, plan: Sequence[Move], moves: list[Move]) -> None:
+        for move in plan:
+            before = self.running[move.id]
+            self.cluster.give(before.claim, before.slot)
+            self.cluster.take(before.claim, move.slot)
+            del self._on[before.slot.node][move.id]
+            self.running[move.id] = self._on[move.slot.node][move.id] = replace(before, slot=move.slot)
+            self._look_at(before.slot.node)
+            self._look_at(move.slot.node)
+        self.moved += len(plan)
+        moves += plan
+
+    def _start(self, waiting: Waiting, slot: Slot, t_s: float) -> None:
+        reservation = self._reserved.pop(waiting.id, None)
+        self.cluster.take(waiting.claim, slot)
+        one = Running(waiting.claim, slot, self._may_move(waiting.qos), self.move_cost_s)
+        self.running[waiting.id] = self._on[slot.node][waiting.id] = one
+        self._began[waiting.id] = waiting.qos, t_s
+        self._fresh.add(waiting.id)
+        self._planned_s.pop(waiting.id, None)
+        del self.waiting[waiting.id]
+        self._look_at(slot.node)
+        if reservation is not None:
+            reservation.drop(self.cluster)
+            self._look_at(reservation.node)
+
+    def _leave(self, name: Hashable) -> None:
+        one = self.running.pop(name)
+        self.cluster.give(one.claim, one.slot)
+        del self._on[one.slot.node][name]
+        del self._began[name]
+        self._look_at(one.slot.node)
+
+    def _look_at(self, node: int) -> None:
+        """Bring what is known of a node up to date: whether it is empty, holds what must not move, is kept."""
+        there = self._on[node].values()
+        self._empty[node] = not there
+        self._fixed[node] = any(not one.movable for one in there)
+        whole = self._worth[node] and all(one.claim.gpus > 1 for one in there)
+        self._kept[node] = whole or any(node == held.node for held in self._reserved.values())
+
+    def _may_move(self, qos: str) -> bool:
+        return self.movable in ("all", qos)
+
+    def _unreserved(self, but: Hashable = None) -> NDArray[np.bool_]:
+        """[N] nodes that nobody reserved; `but`'s own reservation does not count."""
+        mask = np.ones(len(self.cluster.nodes), dtype=bool)
+        for name, held in self._reserved.items():
+            if name != but:
+                mask[held.node] = False
+        return mask
+
+    def _only(self, node: int) -> NDArray[np.bool_]:
+        mask = np.zeros(len(self.cluster.nodes), dtype=bool)
+        mask[node] = True
+        return mask
+
+
+def _worth_keeping(cluster: Cluster, history: Sequence[Past]) -> NDArray[np.bool_]:
+    """[N] nodes that could host, while empty, most of what past claims of several devices asked for."""
+    hosted = np.zeros(len(cluster.nodes), dtype=np.int64)
+    for claim, count in Counter(past.claim for past in history if past.claim.gpus > 1).items():
+        hosted += cluster.fitting(claim) * claim.gpus * count
+    return np.asarray((hosted > 0) & (hosted >= MOST_HOSTED * hosted.max(initial=0)))
