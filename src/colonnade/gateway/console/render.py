@@ -21,6 +21,7 @@ _SECTIONS = (
     ("answers", "/answers", "Answers", "h", False),
     ("knowledge", "/knowledge", "Knowledge", "k", False),
     ("runs", "/runs", "Runs", "r", True),
+    ("gpus", "/gpus", "GPUs", "g", True),
     ("ledger", "/ledger", "Ledger", "l", True),
     ("keys", "/keys", "Keys", "e", True),
 )
@@ -88,6 +89,9 @@ def page(template: str, visit: Visit | None, *, status: int = 200, section: str 
 def _sections(visit: Visit | None) -> list[tuple[str, str, str, str]]:
     if visit is None:
         return []
+    absent = {"gpus"} if visit.backend.compute is None else set()
     return [
-        (key, path, name, letter) for key, path, name, letter, owners in _SECTIONS if visit.asker.owner or not owners
+        (key, path, name, letter)
+        for key, path, name, letter, owners in _SECTIONS
+        if key not in absent and (visit.asker.owner or not owners)
     ]

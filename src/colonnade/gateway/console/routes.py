@@ -16,7 +16,7 @@ from dataclasses import replace
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import ColonnadeError, UnknownName
 from colonnade.gateway.backend import Backend, Route
-from colonnade.gateway.console import ask, assets, keys, knowledge, ledger, links, live, render, source
+from colonnade.gateway.console import ask, assets, gpus, keys, knowledge, ledger, links, live, render, source
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 from colonnade.gateway.http import Request, Response, StreamResponse, offload
 
@@ -45,6 +45,8 @@ _GET: tuple[tuple[str, Page], ...] = (
     (r"/knowledge/([^/]+)", knowledge.knowledge_page),
     (r"/runs", knowledge.runs),
     (r"/runs/([\w-]+)", knowledge.run_page),
+    (r"/gpus", gpus.gpus),
+    (r"/gpus/leases/([\w-]+)", gpus.lease_page),
     (r"/ledger", ledger.ledger),
     (r"/refs/(.+)", ledger.ref_page),
     (r"/find", ledger.find),
@@ -52,13 +54,17 @@ _GET: tuple[tuple[str, Page], ...] = (
 )
 _POST: tuple[tuple[str, Page], ...] = (
     (r"/answers/([\w-]+)/feedback", ask.feedback),
+    (r"/gpus/leases/([\w-]+)/release", gpus.release),
+    (r"/gpus/devices/([\w-]+)/(cordon|uncordon)", gpus.cordon),
     (r"/keys", keys.create),
     (r"/keys/([\w-]+)/revoke", keys.revoke),
 )
-_LIVE: tuple[tuple[str, Drawer], ...] = (
-    (r"/runs/([\w-]+)/live", knowledge.run_progress),
-    (r"/knowledge/([^/]+)/live", knowledge.knowledge_progress),
+_LIVE: tuple[tuple[str, Drawer, float], ...] = (
+    (r"/runs/([\w-]+)/live", knowledge.run_progress, live.EVERY_S),
+    (r"/knowledge/([^/]+)/live", knowledge.knowledge_progress, live.EVERY_S),
+    (r"/gpus/live", gpus.gpus_live, 1.0),
 )
+"""Path, who draws it, and how often it is looked whether something moved."""
 
 
 Asking = Callable[[Asker, Route, str, int | None], Awaitable[Answer]]
@@ -134,10 +140,10 @@ async def _page(visit: Visit, method: str) -> Reply:
     for pattern, page in table if method in ("GET", "HEAD", "POST") else ():
         if match := re.fullmatch(pattern, visit.path):
             return await offload(page, visit, *match.groups()) or _missing(visit)
-    for pattern, drawer in _LIVE if method == "GET" else ():
+    for pattern, drawer, every_s in _LIVE if method == "GET" else ():
         if match := re.fullmatch(pattern, visit.path):
             draw = await offload(drawer, visit, *match.groups())
-            return _missing(visit) if draw is None else Reply(events=live.watch(draw))
+            return _missing(visit) if draw is None else Reply(events=live.watch(draw, every_s))
     return _missing(visit)
 
 
