@@ -33,10 +33,13 @@ FINE = 8
 """Bands between two knots."""
 BANDS = (MARKS - 1) * FINE + 1
 OPEN = 9
-"""Counts of fillable devices that are told apart: 0 to 7, and more."""
+"""Counts of fillable devices, and of untouched ones, that are told apart: 0 to 7, and more."""
+COUNTED = 17
+"""A node's counts are one number: fillable + COUNTED x untouched devices."""
+LAST = COUNTED * COUNTED - 1
 STEPS = np.array([8.0, 80.0, 4.0])
 """Entries of the band index for each unit of a reading: one for each band of the narrowest interval."""
-BLOCK = MARKS * (LEVELS + OPEN)
+BLOCK = MARKS * (LEVELS + 2 * OPEN)
 """Parameters of one reading."""
 QUANTUM = 1024.0
 
@@ -67,6 +70,7 @@ class Features:
         level = state.free_milli // GRID
         need = mix.need_milli[level]
         opens = np.minimum((need > 1).sum(1), OPEN - 1)
+        wholes = np.minimum((level == LEVELS - 1).sum(1), OPEN - 1)
         positions, factors = [], []
         values = readings(state.cpu_milli, state.free_milli.sum(1), need.sum(1), mix.unit_milli)
         for reading, value in enumerate(values):
@@ -78,8 +82,9 @@ class Features:
                 start = reading * BLOCK
                 positions.append(start + mark[:, None] * LEVELS + level)
                 factors.append(factor[:, None] * (level > 0))
-                positions.append((start + MARKS * LEVELS + opens * MARKS + mark)[:, None])
-                factors.append(factor[:, None])
+                for count in (opens, OPEN + wholes):
+                    positions.append((start + MARKS * LEVELS + count * MARKS + mark)[:, None])
+                    factors.append(factor[:, None])
         self.position = np.concatenate(positions, axis=1)
         self.factor = np.concatenate(factors, axis=1)
 
@@ -120,38 +125,47 @@ def readings(cpu_milli: Ints, free_milli: Ints, need_milli: Ints, unit_milli: fl
     return per_device, against_need, cpu_milli / unit_milli
 
 
+def _interpolated(block: Floats) -> tuple[Floats, Floats]:
+    """Parameters of one reading on the fine grid: [BANDS, LEVELS] for devices, [BANDS, COUNTED**2] for counts."""
+    marks = np.arange(BANDS) / FINE
+    low = np.minimum(marks.astype(np.int64), MARKS - 2)
+    part = (marks - low)[:, None]
+    device = block[: MARKS * LEVELS].reshape(MARKS, LEVELS)
+    fillable, whole = block[MARKS * LEVELS :].reshape(2, OPEN, MARKS)[:, np.minimum(np.arange(COUNTED), OPEN - 1)]
+    counts = (whole[:, None] + fillable[None, :]).reshape(-1, MARKS).T
+    return (1 - part) * device[low] + part * device[low + 1], (1 - part) * counts[low] + part * counts[low + 1]
+
+
+def _bands_of(reading: int) -> Ints:
+    """The band of each step of a reading."""
+    knots = KNOTS[reading]
+    values = (np.arange(int(knots[-1] * STEPS[reading]) + 1) + 0.5) / STEPS[reading]
+    return np.asarray(np.interp(values, knots, np.arange(MARKS) * float(FINE)).astype(np.int64))
+
+
 class Forecast:
     """The tables, interpolated for looking up.
 
     Attributes:
         parameters: that it was made of; with the mix they are all of it.
-        need_milli, fillable: int64 [LEVELS] of the mix, and whether a claim could still fill such a device.
+        need_milli: int64 [LEVELS] of the mix.
+        counted: int64 [LEVELS], what a device adds to its node's counts.
         device: float64 [READINGS * BANDS, LEVELS] milli of a device that stay unused.
-        opens: float64 [READINGS * BANDS, OPEN] correction by the number of fillable devices.
+        by_level: the same, transposed.
+        opens: float64 [READINGS * BANDS, COUNTED**2] correction by the node's counts.
     """
 
     def __init__(self, parameters: Floats, mix: Demand) -> None:
         self.parameters = parameters
         self.need_milli = mix.need_milli
-        self.fillable = (mix.need_milli > 1).astype(np.int64)
+        self.counted = (mix.need_milli > 1) + COUNTED * (np.arange(LEVELS) == LEVELS - 1)
         self.unit_milli = mix.unit_milli
         blocks = np.rint(parameters * QUANTUM).reshape(READINGS, BLOCK)
-        device, opens, index = [], [], []
-        for reading in range(READINGS):
-            block, knots = blocks[reading], KNOTS[reading]
-            marks = np.arange(BANDS) / FINE
-            low = np.minimum(marks.astype(np.int64), MARKS - 2)
-            part = (marks - low)[:, None]
-            rows = block[: MARKS * LEVELS].reshape(MARKS, LEVELS)
-            device.append((1 - part) * rows[low] + part * rows[low + 1])
-            counts = block[MARKS * LEVELS :].reshape(OPEN, MARKS).T
-            opens.append((1 - part) * counts[low] + part * counts[low + 1])
-            values = (np.arange(int(knots[-1] * STEPS[reading]) + 1) + 0.5) / STEPS[reading]
-            bands = np.interp(values, knots, np.arange(MARKS) * float(FINE)).astype(np.int64)
-            index.append(bands + reading * BANDS)
-        self.device = np.rint(np.concatenate(device)) / QUANTUM
+        made = [_interpolated(block) for block in blocks]
+        self.device = np.rint(np.concatenate([device for device, _ in made])) / QUANTUM
         self.by_level = np.ascontiguousarray(self.device.T)
-        self.opens = np.rint(np.concatenate(opens)) / QUANTUM
+        self.opens = np.rint(np.concatenate([opens for _, opens in made])) / QUANTUM
+        index = [_bands_of(reading) + reading * BANDS for reading in range(READINGS)]
         self._last = np.array([[len(part) - 1.0] for part in index])
         self._start = np.cumsum([0] + [len(part) for part in index[:-1]])[:, None]
         self._scale = (STEPS * [1000.0 / mix.unit_milli, 1.0, 1.0 / mix.unit_milli])[:, None]

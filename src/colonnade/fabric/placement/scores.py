@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from colonnade.core.claims import ISOLATIONS, WHOLE, Claim
 from colonnade.fabric.placement.cluster import Cluster
 from colonnade.fabric.placement.demand import GRID
-from colonnade.fabric.placement.forecast import OPEN, Floats, Forecast, Ints
+from colonnade.fabric.placement.forecast import LAST, Floats, Forecast, Ints
 
 UNKNOWN_MIB = 1 << 40
 """What a cluster writes for a device of unknown memory; anything above half of it counts as unknown."""
@@ -48,7 +48,7 @@ class Scores:
         self._free = np.zeros((nodes, width), dtype=np.int64)
         self._total = np.zeros(nodes, dtype=np.int64)
         self._need = np.zeros(nodes, dtype=np.int64)
-        self._fillable = np.zeros(nodes, dtype=np.int64)
+        self._counts = np.zeros(nodes, dtype=np.int64)
         self._sums = np.zeros((nodes, forecast.device.shape[0]))
         self._now = np.zeros(nodes)
         self._row: dict[Claim, int] = {}
@@ -121,10 +121,10 @@ class Scores:
         self._free[rows] = free
         self._total[rows] = total = add(free, 1)
         self._need[rows] = need = add(forecast.need_milli[level], 1)
-        self._fillable[rows] = count = add(forecast.fillable[level], 1)
+        self._counts[rows] = count = add(forecast.counted[level], 1)
         self._sums[rows] = sums = add(forecast.by_level[level], 1)
         bands = forecast.bands(cluster.cpu_milli[rows], total, need)
-        now = sums[np.arange(len(total)), bands] + forecast.opens[bands, np.minimum(count, OPEN - 1)]
+        now = sums[np.arange(len(total)), bands] + forecast.opens[bands, np.minimum(count, LAST)]
         self._now[rows] = add(now, 0) * (total > 0)
 
     def _score(self, shapes: slice, rows: Rows) -> None:
@@ -167,12 +167,12 @@ class Scores:
         before, level = old // GRID, new // GRID
         total = self._total[node] + (new - old)
         need = self._need[node] + forecast.need_milli[level] - forecast.need_milli[before]
-        count = self._fillable[node] + forecast.fillable[level] - forecast.fillable[before]
+        count = self._counts[node] + forecast.counted[level] - forecast.counted[before]
         bands = forecast.bands(cpu, total, need)
         value = self._sums[node, bands]
         value += forecast.device[bands, level]
         value -= forecast.device[bands, before]
-        value += forecast.opens[bands, np.minimum(count, OPEN - 1)]
+        value += forecast.opens[bands, np.minimum(count, LAST)]
         return np.asarray(add(value, 0) * (total > 0) - self._now[node])
 
     def _score_many(self, shapes: Ints, rows: Rows) -> None:
@@ -192,7 +192,7 @@ class Scores:
             new = np.where(chosen, after[shape, index], free)
             level, total = new // GRID, add(new, 1)
             bands = forecast.bands(cpu[shape, index], total, add(forecast.need_milli[level], 1))
-            count = np.minimum(add(forecast.fillable[level], 1), OPEN - 1)
+            count = np.minimum(add(forecast.counted[level], 1), LAST)
             value = add(forecast.device[bands[..., None], level], 2) + forecast.opens[bands, count]
             cost[shape, index] = add(value, 0) * (total > 0) - self._now[rows][index]
         cost += cpu * TIGHT_CPU + memory * TIGHT_MEMORY
