@@ -92,13 +92,14 @@ class Storm:
     Attributes:
         asked: reservations asked for.
         kills: how often the loop was cut off.
+        checks, most_milli: how often the accounts were compared, and the most that one device had given then.
     """
 
     def __init__(self, seed: int, devices: str = "simulated://8xH100-80GB") -> None:
         self.chance = random.Random(seed)
         self.room = FabricRoom(devices, queues=QUEUES)
         self.fuse = Fuse()
-        self.asked = self.kills = self.granted = 0
+        self.asked = self.kills = self.granted = self.checks = self.most_milli = 0
         self._restart()
 
     def run(self, reservations: int) -> None:
@@ -176,6 +177,8 @@ class Storm:
             if lease.state != "pending":
                 rows.update(dict.fromkeys(lease.devices, lease.claim.gpu_milli))
         used = {row["id"]: row["used_milli"] for row in room.state.rows("devices_of_project", project=PROJECT)}
+        self.checks += 1
+        self.most_milli = max(self.most_milli, *used.values(), *runs.values())
         assert max(runs.values(), default=0) <= WHOLE
         assert {device: milli for device, milli in used.items() if milli} == {d: m for d, m in rows.items() if m}
         assert max(used.values()) <= WHOLE
