@@ -9,7 +9,7 @@ of claim, and computes it again only for nodes on which something changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from colonnade.core.claims import Claim
 from colonnade.fabric.placement.cluster import Cluster, Slot
 from colonnade.fabric.placement.forecast import Forecast
+from colonnade.fabric.placement.memo import Memo
 from colonnade.fabric.placement.rehearsal import Plan, learn
 from colonnade.fabric.placement.scores import Scores
 
@@ -48,6 +49,7 @@ class Engine:
         self.cluster = cluster
         self.forecast = forecast or learn(cluster.nodes, history, plan)
         self._scores = Scores(cluster, self.forecast)
+        self._memo = Memo(self._scores)
         self._read = len(cluster.changes)
 
     def choose(self, claim: Claim, allowed: NDArray[np.bool_] | None = None) -> Slot | None:
@@ -71,6 +73,18 @@ class Engine:
             return
         rows = sorted(set(changes[self._read :]))
         self._read = len(changes)
-        self._scores.update(np.array(rows))
-        if len(self._scores.device) > SHAPES:
+        if len(rows) == 1:
+            self._memo.update(rows[0])
+        else:
+            self._scores.update(np.array(rows))
+        if self._scores.shapes > SHAPES:
             self._scores = Scores(self.cluster, self.forecast)
+            self._memo = Memo(self._scores)
+
+    def expect(self, claims: Iterable[Claim]) -> None:
+        """Keep costs for these shapes from the start: the first claim of each is then as quick as the next."""
+        self.settle()
+        new = [claim for claim in dict.fromkeys(claims) if not self._scores.knows(claim)]
+        room = SHAPES - self._scores.shapes
+        if new and room > 0:
+            self._scores.add(new[:room])

@@ -43,8 +43,8 @@ class Plan:
 
     fills: int = 800
     again: int = 6
-    rounds: int = 10
-    copies: int = 4
+    rounds: int = 8
+    copies: int = 8
     nodes: int = 120
     load: float = 1.3
     step: float = 0.5

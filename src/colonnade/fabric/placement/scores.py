@@ -7,7 +7,8 @@ who chooses by them is `engine` (one cluster) and `rehearsal` (many small ones a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ NODES_AT_ONCE = 1024
 PLACES_AT_ONCE = 1 << 16
 """Shapes x nodes x devices that one pass works on: what fits a processor's cache."""
 
+Column = tuple[Any, ...]
+"""What is kept of one node: arrays and numbers that nobody but this module looks into."""
 Rows = slice | Ints
 """Nodes by index; one node alone as a slice, which is a view and therefore much quicker."""
 add = np.add.reduce
@@ -59,6 +62,9 @@ class Scores:
         self._usable = np.zeros((0, nodes, width), dtype=bool)
         self._open = cluster.open.copy()
         self._alike = _alike(cluster)
+        kinds: dict[Hashable, int] = {}
+        known = [(spec.devices, whole.tobytes()) for spec, whole in zip(cluster.nodes, self._whole_mib, strict=True)]
+        self._kind = [kinds.setdefault(kind, len(kinds)) for kind in known]
         self.cost = np.zeros((0, nodes))
         self.device = np.zeros((0, nodes), dtype=np.int64)
         for start in range(0, nodes, NODES_AT_ONCE):
@@ -100,6 +106,34 @@ class Scores:
         here = _view(rows)
         self._look(here)
         self._score(slice(0, len(self._row)), here)
+
+    def knows(self, claim: Claim) -> bool:
+        """Whether the shape is kept."""
+        return claim in self._row
+
+    @property
+    def shapes(self) -> int:
+        """How many shapes are kept."""
+        return len(self._row)
+
+    def state(self, node: int) -> Hashable | None:
+        """All that a node's costs depend on, beside the shapes; None where devices were just cordoned or opened."""
+        c = self.cluster
+        opened = c.open[node].tobytes()
+        if opened != self._open[node].tobytes():
+            return None
+        free = c.milli[node].tobytes(), c.device_mib[node].tobytes() if self._metered else b""
+        return self._kind[node], opened, c.cpu_milli[node].item(), c.memory_mib[node].item(), *free
+
+    def column(self, node: int) -> Column:
+        """What is kept of a node, copied."""
+        kept = (self._free, self._total, self._need, self._counts, self._sums, self._now)
+        return self.cost[:, node].copy(), self.device[:, node].copy(), *(part[node].copy() for part in kept)
+
+    def put(self, node: int, column: Column) -> None:
+        """Keep what was computed for a node in the same state, under the same shapes."""
+        self.cost[:, node], self.device[:, node], self._free[node], self._total[node] = column[:4]
+        self._need[node], self._counts[node], self._sums[node], self._now[node] = column[4:]
 
     def places(self, claim: Claim, node: int) -> tuple[int, ...]:
         """The devices on a node that the cost was computed for."""
