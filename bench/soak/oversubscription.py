@@ -45,7 +45,7 @@ WORKERS = 8
 
 
 def rows(reservations: int, minutes: float, first_seed: int) -> Mapping[str, Any]:
-    """Planners on old pictures; a store for each 10,000 reservations, every tenth in a file; so many, or for so long."""
+    """Planners on old pictures: so many or for so long; a store for each 10,000, every tenth in a file."""
     total, began, files, end = Counts(), time.process_time(), 0, time.monotonic() + 60 * minutes
     for number in range(-(-reservations // A_STORE)):
         if time.monotonic() > end:

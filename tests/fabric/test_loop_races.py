@@ -260,3 +260,20 @@ def test_a_device_that_vanished_keeps_its_lease_until_the_command_ends_and_gets_
     others = [room.ask(Claim())[0] for _ in range(2)]
     room.pass_ms(2000)
     assert room.states([first, *others]) == ["ended", "held", "pending"]
+
+
+def test_an_attached_lease_that_gave_way_is_not_withdrawn_before_its_waiter_has_found_the_next_one() -> None:
+    room = FabricRoom(ONE, queues=(Queue("a", guaranteed_milli=1000),))
+    lease = room.ask(Claim(), "a", movable=True, attached=True, priority=0)[0]
+    room.waited.add(lease)
+    held(room, lease)
+    room.pass_ms(60_000)
+    urgent = room.ask(Claim(), "a", priority=HIGH)[0]
+    room.pass_ms(4000)
+    assert room.states([lease, urgent]) == ["ended", "held"]
+    following = next(one.id for one in room.leases.open() if one.run == room.lease(lease).run)
+    room.waited.add(following)
+    room.executor.finish(urgent)
+    room.pass_ms(20_000)
+    assert room.lease(following).state == "held"
+    assert room.lease(following).asked_ms == room.lease(lease).asked_ms

@@ -83,7 +83,7 @@ class FabricLoop:
         self.terms = terms
         self.watching = Watching(leases, outside.devices)
         self._reserved: dict[str, Reservation] = {}
-        self._absent: set[str] = set()
+        self._absent: dict[str, int] = {}
         self._moved: list[tuple[int, int]] = []
         self._trouble: Exception | None = None
         self._wrote = False
@@ -115,7 +115,7 @@ class FabricLoop:
         leases = self._leases.open()  # before `seen`: whatever is started here must be seen there
         seen = self.outside.executor.seen()
         self._absent = {
-            lease.id
+            lease.id: self._absent.get(lease.id, now)
             for lease in leases
             if lease.state == "pending" and lease.attached and not self.outside.waited(lease.id)
         }
@@ -158,7 +158,8 @@ class FabricLoop:
     # what is seen becomes rows
     def _observe(self, lease: Lease, seen: Seen | None) -> None:
         if lease.state == "pending":
-            if lease.id in self._absent and self._state.now_ms() - lease.asked_ms > ATTACH_MS:
+            since = self._absent.get(lease.id)  # not since it was asked for: who gave way asks again, as of back then
+            if since is not None and self._state.now_ms() - since > ATTACH_MS:
                 self._end(lease, "cancelled", None, "whoever asked for it has gone")
         elif seen is None:
             if lease.started:
@@ -318,7 +319,9 @@ class FabricLoop:
                 raise Lost("the command was erased")
             kept = self.outside.devices.prepare(lease.id, lease.claim, self._leases.uuids(lease))
             environment = {**command.environment, **kept.environment, **self._says(lease)}
-            work = Work(lease.id, command.argv, command.folder, environment, lease.grace_ms, lease.attached, kept.cgroup)
+            work = Work(
+                lease.id, command.argv, command.folder, environment, lease.grace_ms, lease.attached, kept.cgroup
+            )
             self.outside.executor.start(work)
         except ColonnadeError as error:
             again = isinstance(error, StateError) and not isinstance(error, Lost)
