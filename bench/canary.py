@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often a canary rolls back a good model, misses a bad one, and how many answers the bad one sends until then.
+
+python bench/canary.py [--good 1000] [--bad 1000]     # writes bench/results/canary.json; about 2 CPU minutes
+
+The figure: 20,000 requests after a shadow of 5,000, stages of 1, 5, 25 and 100 % with 5,000 requests each; labels at
+once, accuracy .90, latency lognormal (median 10 ms, sigma .5), a group with 30 % of the requests. Assumed, and
+against us where we had the choice: the two versions are wrong, slow and failing independently of each other; the
+shadow is paired, after it every request has one answer; every request is a new key. Rows "from the first live
+request" have a clean shadow, so all evidence must come from answers that were sent. "At the edge" is worse by exactly
+every tolerance: not to be rolled back.
+
+A rollout is computed at once over its whole time; first, on some rollouts of every case, that the class rolls back at
+the same request. The rule of the class is read from its own modules, not copied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colonnade.core.evidence import rate_above
+from colonnade.lifecycle.canary import IN_SHADOW, Answer, Canary, CanaryConfig
+from colonnade.lifecycle.contest import FOR_BOUNDS, Contest
+from report import write_result
+
+CONFIG = CanaryConfig(groups=("minority", "majority"))
+SHADOW, EACH, LIVE = 5_000, 5_000, 20_000
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A challenger. The champion: 10 % wrong in both groups, no errors, no NaN, latency median 10 ms, sigma .5."""
+
+    name: str
+    bad: bool = True
+    wrong: tuple[float, float] = (0.1, 0.1)  # minority, majority
+    errors: float = 0.0
+    nan: float = 0.0
+    median_ms: float = 10.0
+    sigma: float = 0.5
+    live_only: bool = False
+
+
+TAIL = 0.5 + np.log(2) / 2.3263
+BAD = (
+    Case("accuracy - 5 points", wrong=(0.15, 0.15)),
+    Case("p99 x 2: every answer twice as slow", median_ms=20.0),
+    Case("p99 x 2: the tail only, same median", sigma=TAIL),
+    Case("+ 2 % errors", errors=0.02),
+    Case("group of 30 %: - 10 points, others unchanged", wrong=(0.2, 0.1)),
+    Case("group gap of 10 points, overall unchanged (- 7, + 3)", wrong=(0.17, 0.07)),
+    Case("1 % NaN", nan=0.01),
+)
+GOOD = (
+    Case("A/A", bad=False),
+    Case("at the edge of every tolerance", bad=False, wrong=(0.11, 0.11), errors=0.002, nan=0.001, sigma=0.5665),
+)
+
+
+def draw(case: Case, rng: np.random.Generator) -> dict[str, Any]:
+    """All outcomes of one rollout, both versions for every request; whose are seen is decided by `arm`."""
+    n = SHADOW + LIVE
+    clean = replace(case, wrong=(0.1, 0.1), errors=0.0, nan=0.0, median_ms=10.0, sigma=0.5)
+    minority = rng.random(n) < 0.3
+    share = np.repeat([0.0, *(s / 100 for s in CONFIG.stages)], [SHADOW] + [EACH] * len(CONFIG.stages))
+
+    def outcomes(first: Case, then: Case) -> dict[str, Any]:
+        def at(a: float, b: float) -> Floats:
+            return np.where(np.arange(n) < SHADOW, a, b)
+
+        wrong = np.where(minority, at(first.wrong[0], then.wrong[0]), at(first.wrong[1], then.wrong[1]))
+        spread = np.exp(rng.standard_normal(n) * at(first.sigma, then.sigma))
+        return {
+            "quality": (rng.random(n) < wrong).astype(float),
+            "errors": (rng.random(n) < at(first.errors, then.errors)).astype(float),
+            "invalid": (rng.random(n) < at(first.nan, then.nan)).astype(float),
+            "latency": at(first.median_ms, then.median_ms) * spread,
+        }
+
+    arms = rng.random(n) < share
+    return {
+        "minority": minority,
+        "arm": arms,
+        "champion": outcomes(clean, clean),
+        "challenger": outcomes(clean if case.live_only else case, case),
+    }
+
+
+def units_of(arms: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
+    """First and last outcome of each unit: it closes at the first answer of the other arm."""
+    ends = np.flatnonzero(arms[1:] != arms[:-1]) + 1
+    firsts, lasts, start = [], [], 0
+    for end in ends.tolist():
+        if end > start:
+            firsts.append(start)
+            lasts.append(end)
+            start = end + 1
+    return firsts, lasts
+
+
+def differences(
+    champion: Floats, challenger: Floats, arms: NDArray[np.bool_], at: NDArray[np.int64], contest: Contest
+) -> tuple[Floats, NDArray[np.int64]]:
+    """The units of one measure and the requests at which they close. `at` (n,) are the requests it has outcomes of."""
+    xs, when = [(challenger - champion + 1)[at < SHADOW] / 2], [at[at < SHADOW]]
+    seen = at < SHADOW + LIVE - EACH
+    for stage in range(len(CONFIG.stages) - 1):
+        here = (at >= SHADOW + stage * EACH) & (at < SHADOW + (stage + 1) * EACH)
+        arm, values, times = arms[here], np.where(arms[here], challenger[here], champion[here]), at[here]
+        firsts, lasts = (np.array(v, dtype=int) for v in units_of(arm))
+        means = []
+        for mine in (arm, ~arm):
+            total, count = (np.concatenate([[0.0], np.cumsum(v)]) for v in (values * mine, mine.astype(float)))
+            means.append((total[lasts + 1] - total[firsts]) / (count[lasts + 1] - count[firsts]))
+        xs.append((means[0] - means[1] + 1) / 2)
+        when.append(times[lasts])
+    known = champion[seen & ~((at >= SHADOW) & arms)]
+    bound = rate_above(float(known.sum()), len(known), contest.alpha * FOR_BOUNDS)
+    xs.append((challenger[~seen] - bound + 1) / 2)
+    when.append(at[~seen])
+    return np.concatenate(xs), np.concatenate(when)
+
+
+def first_proof(x: Floats, when: NDArray[np.int64], contest: Contest) -> float:
+    """The request at which the measure proves the challenger worse; inf for never."""
+    bets, shares = np.array(contest.capital.bets)[:, None], np.array(contest.capital.shares)[:, None]
+    held = np.zeros_like(shares)
+    rest = (1 - IN_SHADOW) / len(CONFIG.stages)
+    begins = [0, *(SHADOW + s * EACH for s in range(len(CONFIG.stages)))]
+    units = [*(int(np.searchsorted(when, begin)) for begin in begins), len(x)]
+    for stage, (first, last) in enumerate(itertools.pairwise(units)):
+        held = held + (IN_SHADOW if stage == 0 else rest) * shares
+        if last == first:
+            continue
+        growth = np.cumsum(np.log1p(bets * (x[first:last] - contest.capital.mean)), axis=1)
+        capital = held * np.exp(np.minimum(growth, 600))
+        hits = np.flatnonzero(capital.sum(0) >= contest.needed)
+        if len(hits):
+            return float(when[first + hits[0]])
+        held = capital[:, -1:]
+    return np.inf
+
+
+def rollout(drawn: dict[str, Any]) -> tuple[float, str]:
+    """When the rollout is rolled back (inf: never), and by which measure."""
+    every = np.arange(SHADOW + LIVE)
+    a, b, arms = drawn["champion"], drawn["challenger"], drawn["arm"]
+    n = CONFIG.latency_reference
+    slow_ms = np.sort(a["latency"][:n])[int(np.ceil(CONFIG.latency_quantile * (n + 1))) - 1]
+    flags = {m: (a[m], b[m], every) for m in ("errors", "invalid", "quality")}
+    late = every[n:]
+    flags["slow"] = ((a["latency"][late] > slow_ms) * 1.0, (b["latency"][late] > slow_ms) * 1.0, late)
+    for name, mask in (("minority", drawn["minority"]), ("majority", ~drawn["minority"])):
+        flags[f"quality:{name}"] = (a["quality"][mask], b["quality"][mask], every[mask])
+    found = []
+    for measure, contest in Canary(CONFIG).contests.items():
+        champion, challenger, at = flags[measure]
+        x, when = differences(champion, challenger, arms[at], at, contest)
+        found.append((first_proof(x, when, contest), measure))
+    return min(found)
+
+
+def by_the_class(drawn: dict[str, Any]) -> tuple[float, str]:
+    """The same rollout, request by request, through the class that serves."""
+    canary = Canary(CONFIG)
+    a, b = drawn["champion"], drawn["challenger"]
+
+    def answer(version: dict[str, Any], i: int) -> Answer:
+        return Answer(bool(version["errors"][i]), bool(version["invalid"][i]), float(version["latency"][i]))
+
+    for i in range(SHADOW + LIVE):
+        shadow, mine = i < SHADOW, bool(drawn["arm"][i])
+        seen = (shadow or not mine, shadow or mine)
+        canary.observe(
+            answer(a, i) if seen[0] else None,
+            answer(b, i) if seen[1] else None,
+            sent="challenger" if mine else "champion",
+        )
+        wrong = [float(v["quality"][i]) if s else None for v, s in zip((a, b), seen, strict=True)]
+        canary.observe_label(wrong[0], wrong[1], group="minority" if drawn["minority"][i] else "majority")
+        verdict = canary.verdict()
+        if verdict.action == "roll_back":
+            return float(i), verdict.evidence[0].measure
+        if verdict.action == "next_stage":
+            canary.advance()
+    return np.inf, ""
+
+
+def measure(case: Case, runs: int, checked: int, seed: int) -> dict[str, Any]:
+    """One row: how many were rolled back, when, by what, and what they sent until then."""
+    exposed, by, shadowed = [], dict[str, int](), 0
+    for run in range(runs):
+        drawn = draw(case, np.random.default_rng([seed, run]))
+        when, why = rollout(drawn)
+        if run < checked and by_the_class(drawn)[0] != when:
+            raise SystemExit(f"{case.name}, run {run}: the class rolls back at {by_the_class(drawn)}, not at {when}")
+        sent = drawn["arm"][SHADOW:]
+        exposed.append(int(sent.sum() if np.isinf(when) else sent[: max(0, int(when) + 1 - SHADOW)].sum()))
+        if np.isfinite(when):
+            by[why] = by.get(why, 0) + 1
+            shadowed += when < SHADOW
+    back = sum(by.values())
+    shares = 100 * np.array(exposed) / LIVE
+    row = {
+        "challenger": case.name, "bad": case.bad,
+        "fault": "from the first live request" if case.live_only else "from the shadow",
+        "rollouts": runs, "rolled_back": back, "rolled_back_percent": round(100 * back / runs, 2),
+        "in_shadow": shadowed, "by": dict(sorted(by.items())),
+    }  # fmt: skip
+    if case.bad:
+        row |= {
+            "missed_percent": round(100 * (runs - back) / runs, 2),
+            "exposure_percent_mean": round(float(shares.mean()), 3),
+            "exposure_percent_p95": round(float(np.quantile(shares, 0.95)), 3),
+            "exposure_percent_max": round(float(shares.max()), 3),
+        }
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--good", type=int, default=1_000)
+    parser.add_argument("--bad", type=int, default=1_000)
+    parser.add_argument("--checked", type=int, default=2)
+    args = parser.parse_args()
+    rows = []
+    for seed, case in enumerate([*GOOD, *BAD, *(replace(c, live_only=True) for c in BAD)], 1):
+        rows.append(measure(case, args.bad if case.bad else args.good, args.checked, seed))
+        print(rows[-1], flush=True)
+    write_result(
+        "canary",
+        asked="<= 5 % of answers from a bad model; false rollbacks <= 1 % over 1,000 A/A; missed <= 1 %",
+        ran=f"{args.good} good and {args.bad} bad rollouts a row, {args.checked} of each also through the class",
+        rows=rows,
+        seeds=list(range(1, len(rows) + 1)),
+        packages=("numpy",),
+        notes="exposure = the challenger's answers sent, percent of the 20,000; tolerances: defaults of CanaryConfig",
+    )
+
+
+if __name__ == "__main__":
+    main()
