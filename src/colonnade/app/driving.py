@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -98,6 +99,7 @@ def drive_place(source: int = 0, sink: int = 1) -> int:
     cluster = header.cluster()
     history = [pod.claim() for pod in header.history]
     engine = Engine(cluster, forecast=forecast_for(cluster.nodes, history))
+    engine.expect(claim for claim, _ in Counter(history).most_common())
     names = [json.dumps(node.name).encode() for node in header.nodes]
     claims = _Claims()
     gc.freeze()
