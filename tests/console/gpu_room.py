@@ -19,7 +19,7 @@ def busy_room(house: House, attack: str = "") -> FakeCompute:
         ((3,), 500, "research", "ben", "jupyter lab --no-browser", 0, 9_300, False, 312),
         ((3,), 500, "research", "chloe", "python ablation.py --seed 7", 610, 33_000, False, 12),
         ((4,), 500, "serving", "dana", "vllm serve support-8b --port 8001", 340, 38_200, False, 2_900),
-        ((4,), 250, "serving", "dana", "vllm serve rerank-2b", 120, 12_000, False, 2_900),
+        ((4,), 500, "serving", "dana", "vllm serve rerank-2b", 120, 12_000, False, 2_900),
         ((5,), 750, "research", "ben", "python sweep.py --trial 11", 980, 50_100, True, 7),
         ((6,), 250, "batch", "eli", f"python embed.py --shard 3 {attack}".strip(), 420, 9_000, True, 3),
     )  # fmt: skip
@@ -28,8 +28,8 @@ def busy_room(house: House, attack: str = "") -> FakeCompute:
                   measured_mib=mib, borrowed=borrowed, since_ms=now - minutes * MINUTE_MS)  # fmt: skip
     going = room.hold(5, milli=250, queue="research", person="ben", command=["python", "sweep.py", "--trial", "12"],
                       borrowed=True, since_ms=now - 4000, state="releasing", reason="reclaimed")  # fmt: skip
-    needs = {"name": "gpus", "asked": 2, "free": 1, "missing": 1}
-    room.wish(1000, queue="serving", person="dana", command=["vllm", "serve", "support-70b"], gpus=2,
+    needs = {"name": "gpu_milli", "asked": 250, "free": 0, "missing": 250}
+    room.wish(250, queue="serving", person="dana", command=["vllm", "serve", "support-1b"],
               since_ms=now - 9000, wait={"starts_by_ms": now + 6000, "would_free": [f"lease/{going}"],
                                          "dimensions": [needs]})  # fmt: skip
     room.wish(500, queue="batch", person="eli", command=["python", "embed.py", "--shard", "4"],

@@ -13,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
+from colonnade.app.gpu import read_gpu
+from colonnade.app.waiting import waiting
+from colonnade.core.claims import Claim
 from colonnade.gateway.console import words
 from colonnade.gateway.console.gpustrips import Drawing
 from colonnade.testing import backend_documents as data
@@ -22,6 +25,7 @@ from tests.console.conftest import OpenPage
 from tests.console.console_house import House
 from tests.console.gpu_room import ATTACK, busy_room
 from tests.console.test_console_pages import violations
+from tests.fabric.fabric_room import FabricRoom
 
 NOW_MS = 1_790_000_000_000
 
@@ -49,16 +53,16 @@ def post(page: Page, path: str) -> int:
 def test_every_device_is_a_strip_whose_parts_are_to_scale(open_page: OpenPage, room: FakeCompute) -> None:
     page = open_page("/gpus")
     assert page.locator("[data-testid=gpus-said]").inner_text() == (
-        "6 of 8 devices held, 2 waiting, 1 being given back"
+        "6.25 of 8 devices held, 2 waiting, 1 being given back"
     )
     assert page.locator("[data-testid=device]").count() == 8
-    fourth = "[data-testid=device][data-place='4'] .segment"
-    assert percent(page, f"{fourth} > svg", "x") == [0, 50]
-    assert percent(page, f"{fourth} > svg", "width") == [50, 25]
-    boxes = [page.locator(fourth).nth(n).locator(".fill").bounding_box() for n in (0, 1)]
+    shared = "[data-testid=device][data-place='5'] .segment"
+    assert percent(page, f"{shared} > svg", "x") == [0, 75]
+    assert percent(page, f"{shared} > svg", "width") == [75, 25]
+    boxes = [page.locator(shared).nth(n).locator(".fill").bounding_box() for n in (0, 1)]
     assert boxes[0] is not None
     assert boxes[1] is not None
-    assert boxes[0]["width"] == pytest.approx(2 * boxes[1]["width"], rel=0.01), "and the browser draws them so"
+    assert boxes[0]["width"] == pytest.approx(3 * boxes[1]["width"], rel=0.01), "and the browser draws them so"
     assert page.locator("[data-place='5'] .segment.releasing .hatched").count() == 1
     assert page.locator("[data-place='3'] .segment.idle").count() == 1
     assert page.locator("[data-place='7'] .badge.bad").inner_text() == "xid 79"
@@ -69,7 +73,7 @@ def test_every_device_is_a_strip_whose_parts_are_to_scale(open_page: OpenPage, r
 def test_what_waits_says_why_who_is_in_its_way_and_when_it_starts(open_page: OpenPage, room: FakeCompute) -> None:
     page = open_page("/gpus")
     first, second = page.locator("[data-testid=waiting]").all()
-    assert "Waits for devices with room for it: asks 2, 1 free." in first.inner_text()
+    assert "Waits for a share of a device: asks 0.25, 0 free." in first.inner_text()
     assert "starts within 6 s" in first.inner_text()
     assert first.locator(".chip").inner_text().split() == ["ben", "0.25"]
     assert "Of those that wait, 1 goes first." in second.inner_text()
@@ -100,15 +104,14 @@ def test_the_page_follows_what_happens_keeps_the_focus_and_asks_why_only_when_so
     told = page.locator("[data-place='2'] .tip")
     expect(told).to_be_visible()
     assert "anna · python finetune.py --epochs 3 · 1 · busy 93 %" in told.inner_text()
-    page.wait_for_function("document.querySelector('[hx-sse\\\\:connect]') !== null")
     next(iter(room.devices.values()))["busy_milli"] = 110
     expect(page.locator("[data-place='0'] .told")).to_contain_text("busy 11 %")
     explained = room.explained
     next(iter(room.devices.values()))["busy_milli"] = 220
     expect(page.locator("[data-place='0'] .told")).to_contain_text("busy 22 %")
     assert room.explained == explained, "use alone gives nobody a new reason to wait"
-    room.hold(4, milli=250, queue="serving", person="dana")
-    expect(page.locator("[data-place='4'] .segment")).to_have_count(3)
+    room.hold(6, milli=250, queue="serving", person="dana")
+    expect(page.locator("[data-place='6'] .segment")).to_have_count(2)
     assert room.explained > explained
     assert segment.evaluate("e => e === document.activeElement")
     page.keyboard.press("Enter")
@@ -123,6 +126,7 @@ def test_a_share_is_taken_back_in_two_steps_and_a_device_closed_in_one_without_s
     row = page.locator("[data-testid=lease]", has_text="finetune.py")
     row.locator("text=Release").click()
     assert {lease["state"] for lease in room.leases.values() if lease["person"] == "anna"} == {"held"}, "not yet"
+    assert "anna holds a device in the queue research." in page.locator(".lede").inner_text()
     assert "SIGTERM" in page.locator("#release").inner_text()
     page.locator("text=Release this share").click()
     assert "releasing" in row.inner_text()
@@ -207,6 +211,25 @@ def test_the_parts_of_a_strip_follow_one_another_and_never_leave_it(shares: list
             end += float(segment.width[:-1])
         assert end == pytest.approx((1000 - room_left[place]) / 10)
         assert float(strip.free) + float(strip.held) == pytest.approx(1)
+
+
+def test_the_room_that_the_page_is_tested_with_speaks_as_the_fabric_does() -> None:
+    fabric = FabricRoom()
+    held = fabric.ask()
+    fabric.pass_ms(1000)
+    pending = fabric.ask(Claim(gpus=8))
+    fabric.pass_ms(1000)
+    assert fabric.states([*held, *pending]) == ["held", "pending"]
+    real = read_gpu(fabric.state, fabric.keys, running=True)
+    made = FakeCompute(lambda: NOW_MS)
+    made.hold(0)
+    ours = made.gpu()
+    assert set(ours) == set(real)
+    for part in ("devices", "leases"):
+        assert set(ours[part][0]) == set(real[part][0]), part
+    wait = waiting(fabric.state, fabric.keys, pending[0])
+    assert wait is not None
+    assert set(made.waits[made.wish()]) == set(wait)
 
 
 def test_a_reason_to_wait_is_told_in_units_that_people_write() -> None:

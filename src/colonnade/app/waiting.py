@@ -33,7 +33,10 @@ def waiting(state: State, keys: Keys, lease: str) -> dict[str, Any] | None:
     sizes: Mapping[str, list[int]] = json.loads(told[0]["value"]) if told else {"": [1 << 40, 1 << 40]}
     capacities = {node: Capacity(*size) for node, size in sizes.items()}
     picture = take_picture(state, project, tree, capacities, TightestFit)
-    wait = explain_wait(picture.snapshot, lease)
+    try:
+        wait = explain_wait(picture.snapshot, lease)
+    except KeyError:  # granted or gone since it was looked up
+        return None
     return {
         "dimensions": [
             {"name": one.name, "asked": one.asked, "free": one.free, "missing": one.missing} for one in wait.dimensions

@@ -28,13 +28,16 @@ NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
-    """A lease in words; `tone` is its colour, `share` "0.5" or "2 × 0.5", `computing` how busy as a width."""
+    """A lease in words; `tone` is its colour, `share` "2 × 0.5" and `part` the same in prose, `computing` how busy as
+    a width.
+    """
 
     id: str
     ref: str
     run: str
     state: str
     share: str
+    part: str
     on: tuple[str, ...]
     isolation: str
     busy: str
@@ -183,6 +186,7 @@ class Drawing:
             run=lease["run"].partition("/")[2],
             state=lease["state"],
             share=share if lease["gpus"] == 1 else f"{lease['gpus']} × {share}" if lease["gpus"] else "no device",
+            part=words.part(lease["gpus"], share),
             on=tuple(lease["on"]),
             isolation=lease["isolation"] or "",
             busy=_percent(lease["busy_milli"]),

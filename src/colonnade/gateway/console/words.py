@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console's sentences: codes and states of the house in the words of a reader, each with what to do next.
 
-Data and lookups only: no markup and no formatting of numbers.
+Data and lookups only: no markup, no backend call.
 """
 
 from __future__ import annotations
@@ -157,6 +157,19 @@ def waits_for(dimensions: Sequence[Mapping[str, Any]]) -> str:
     if not told:
         return "There is room for it, but others go first or have it reserved."
     return f"Waits for {'; '.join(f'{one.name}: asks {one.asked}, {one.free} free' for one in told)}."
+
+
+def part(devices: int, share: str) -> str:
+    """What a lease is of, in prose.
+
+    >>> part(1, "0.5"), part(2, "0.5"), part(8, "1"), part(0, "0")
+    ('0.5 of a device', '0.5 of each of 2 devices', '8 devices', 'no device')
+    """
+    if devices == 0:
+        return "no device"
+    if share == "1":
+        return "a device" if devices == 1 else f"{devices} devices"
+    return f"{share} of a device" if devices == 1 else f"{share} of each of {devices} devices"
 
 
 def would_start(leases: int, single: bool) -> str:
