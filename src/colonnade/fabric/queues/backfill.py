@@ -80,6 +80,7 @@ def reserve(
     claim: Claim,
     stays: Callable[[Hashable], tuple[float, float]],
     closed: NDArray[np.bool_],
+    now: int | None = None,
 ) -> Reservation | None:
     """The node where room for the claim is expected to come about at the least cost; None when no node could have it.
 
@@ -87,6 +88,7 @@ def reserve(
         there: what runs on a node.
         stays: of something that runs: the chance that it is there in a moment, and its expected remaining seconds.
         closed: [N] nodes that are out of the question, such as those that others reserved.
+        now: the node that the claim has reserved already: another one must be much better.
     """
     best: tuple[float, int] | None = None
     usable = cluster.usable(claim)
@@ -98,7 +100,7 @@ def reserve(
         fits = victims is not None or _fits_when_empty(cluster, node, claim)
         if not going or not fits:
             continue
-        cost = sum(_cost(on[one], *stays(one)) for one in going)
+        cost = sum(_cost(on[one], *stays(one)) for one in going) * (MUCH_BETTER if node == now else 1.0)
         if best is None or (cost, node) < best:
             best = cost, node
     return Reservation(best[1]) if best else None
@@ -106,6 +108,8 @@ def reserve(
 
 MINUTE_OF_WAITING = 60.0
 """Seconds of waiting for something that must not move which count as much as a move of a whole device."""
+MUCH_BETTER = 0.6
+"""Part of the cost of the reserved node that another one may have for the claim to change."""
 NEXT_IN_LINE = 50.0
 """Cost of sending away a claim of several devices: it would only need room itself."""
 

@@ -36,7 +36,9 @@ MOST_RESERVED = 3
 """Reservations at a time, so that little stands idle behind them."""
 MOST_HOSTED = 0.8
 """A node is worth keeping whole when it hosts this part of what the best node hosts of claims of several devices."""
-MOST_MOVES = 8
+LOOSE_PART = 0.5
+"""Of the work that may be moved: nodes for so much of it are left to it, so that some nodes can be emptied."""
+MOST_MOVES = 16
 """Of one planned evacuation."""
 
 
@@ -72,7 +74,7 @@ class Allowance:
     late_s: float = 30.0
     late_ahead: float = 40.0
     late_part: float = 0.002
-    lost_part: float = 0.1
+    lost_part: float = 0.3
 
     def budget(self, one: Waiting, t_s: float, arrived: int, moved: int) -> Budget:
         """What may be moved for it now."""
@@ -119,7 +121,7 @@ class Scheduler:
         self._on: list[dict[Hashable, Running]] = [{} for _ in cluster.nodes]
         self._worth = _worth_keeping(cluster, history)
         self._empty = np.ones(len(cluster.nodes), dtype=bool)
-        self._fixed = np.zeros(len(cluster.nodes), dtype=bool)
+        self._loose = _loose(cluster, self._worth, history, movable)
         self._kept = self._worth.copy()
 
     def step(
@@ -139,13 +141,13 @@ class Scheduler:
         self._fresh.clear()
         for waiting in in_turn(self.waiting.values(), t_s):
             large = waiting.large(t_s)
-            if not large and waiting.claim in hopeless:
+            if waiting.claim in hopeless and not (large and self._may_gather(waiting.id, t_s)):
                 continue
             slot = self._room_for(waiting, t_s, moves, homeless) if large else self._ordinary(waiting)
             if slot is not None:
                 self._start(waiting, slot, t_s)
                 starts.append(Start(waiting.id, slot))
-            elif not large:
+            else:
                 hopeless.add(waiting.claim)
         return moves, starts
 
@@ -155,8 +157,8 @@ class Scheduler:
         slot = None
         if not claim.gpus:
             slot = choose(claim, open_ & ~self._worth)
-        elif not self._may_move(waiting.qos):
-            slot = choose(claim, open_ & self._fixed)  # what must not move stays together
+        elif self.movable != "all":
+            slot = choose(claim, open_ & (self._loose if self._may_move(waiting.qos) else ~self._loose))
         slot = slot or choose(claim, open_)
         if slot is not None:
             return slot
@@ -177,7 +179,7 @@ class Scheduler:
         if slot is not None:
             return slot
         budget = self.allowance.budget(waiting, t_s, self.arrived, self.moved)
-        if waiting.id not in self._reserved and t_s - self._planned_s.get(waiting.id, -PLAN_AGAIN_S) >= PLAN_AGAIN_S:
+        if self._plan_due(waiting.id, t_s):
             self._planned_s[waiting.id] = t_s
             plan = self._evacuation(claim, budget, free)
             if plan is not None:
@@ -195,6 +197,13 @@ class Scheduler:
         self._apply(done, moves)
         return choose(claim, self._only(reservation.node))
 
+    def _plan_due(self, name: Hashable, t_s: float) -> bool:
+        return t_s - self._planned_s.get(name, -PLAN_AGAIN_S) >= PLAN_AGAIN_S
+
+    def _may_gather(self, name: Hashable, t_s: float) -> bool:
+        """Whether there is more to try for a large claim than the free slots that another one like it did not find."""
+        return name in self._reserved or self._plan_due(name, t_s)
+
     def _evacuation(self, claim: Claim, budget: Budget, free: NDArray[np.bool_]) -> Evacuation | None:
         if budget.moves < 1:
             return None
@@ -204,17 +213,24 @@ class Scheduler:
         return plan_evacuation(self.cluster, running, claim, self.placer, most, emptied=free, homes=homes)
 
     def _reserve(self, waiting: Waiting, t_s: float) -> None:
-        if len(self._reserved) >= (MOST_RESERVED if waiting.claim.gpus > 1 else 1):
+        before = self._reserved.get(waiting.id)
+        if before is None and len(self._reserved) >= (MOST_RESERVED if waiting.claim.gpus > 1 else 1):
             return
 
         def stays(name: Hashable) -> tuple[float, float]:
             qos, since_s = self._began[name]
             return expected(self.runtimes, self.running[name].claim, qos, t_s - since_s, MOMENT_S)
 
-        found = reserve(self.cluster, self._there, waiting.claim, stays, ~self._unreserved())
-        if found is not None:
-            self._reserved[waiting.id] = found
-            self._look_at(found.node)
+        now = before.node if before else None
+        found = reserve(self.cluster, self._there, waiting.claim, stays, ~self._unreserved(waiting.id), now)
+        if found is None or found.node == now:
+            return
+        if before is not None:
+            before.drop(self.cluster)
+        self._reserved[waiting.id] = found
+        self._look_at(found.node)
+        if now is not None:
+            self._look_at(now)
 
     def _there(self, node: int) -> Mapping[Hashable, Running]:
         there = self._on[node]
@@ -258,10 +274,9 @@ class Scheduler:
         self._look_at(one.slot.node)
 
     def _look_at(self, node: int) -> None:
-        """Bring what is known of a node up to date: whether it is empty, holds what must not move, is kept."""
+        """Bring what is known of a node up to date: whether it is empty, and whether it is kept."""
         there = self._on[node].values()
         self._empty[node] = not there
-        self._fixed[node] = any(not one.movable for one in there)
         whole = self._worth[node] and all(one.claim.gpus > 1 for one in there)
         self._kept[node] = whole or any(node == held.node for held in self._reserved.values())
 
@@ -288,3 +303,16 @@ def _worth_keeping(cluster: Cluster, history: Sequence[Past]) -> NDArray[np.bool
     for claim, count in Counter(past.claim for past in history if past.claim.gpus > 1).items():
         hosted += cluster.fitting(claim) * claim.gpus * count
     return np.asarray((hosted > 0) & (hosted >= MOST_HOSTED * hosted.max(initial=0)))
+
+
+def _loose(cluster: Cluster, worth: NDArray[np.bool_], history: Sequence[Past], movable: str) -> NDArray[np.bool_]:
+    """[N] nodes where what must not move goes last; where everything may be moved, all of them."""
+    loose = np.ones(len(cluster.nodes), dtype=bool)
+    if movable == "all":
+        return loose
+    single = [past for past in history if past.claim.gpus == 1]
+    work = sum(past.run_s * past.claim.milli for past in single)
+    part = sum(past.run_s * past.claim.milli for past in single if past.qos == movable) / work if work else 0.0
+    devices = np.where(worth, cluster.open.sum(1), 0)
+    loose[:] = worth & (np.cumsum(devices) <= LOOSE_PART * part * int(cluster.open.sum()))
+    return loose
