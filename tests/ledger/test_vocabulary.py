@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from colonnade.core import entries, lease_entries
+from colonnade.core import entries, lease_entries, model_entries
 from colonnade.core.claims import Claim
 from colonnade.core.entries import Stamp
 from colonnade.core.ids import PREFIXES, new_id
@@ -35,6 +35,16 @@ SAMPLES: dict[str, Any] = {
     "chunks": 2,
     "cites": [ident("doc")],
     "content": ident("cnt"),
+    "attempts": 1,
+    "code": DIGEST,
+    "dataset": ident("dst"),
+    "files": 1,
+    "gates": 2,
+    "gave": DIGEST,
+    "model": ident("mod"),
+    "quarantined": 0,
+    "rows": 3,
+    "version": DIGEST,
     "claim": Claim(2, 500, 1, 1, 1, 1),
     "command": SECRET.encode(),
     "device": ident("dev"),
@@ -84,10 +94,22 @@ SAMPLES: dict[str, Any] = {
     "tokens_in": 1,
     "tokens_out": 2,
 }
-ENUMERATED = {"action", "change", "health", "isolation", "outcome", "reason", "status", "step", "verdict", "way"}
+ENUMERATED = {
+    "action",
+    "cause",
+    "change",
+    "health",
+    "isolation",
+    "outcome",
+    "reason",
+    "status",
+    "step",
+    "verdict",
+    "way",
+}
 BUILDERS = {
     name.replace("_", ".", 1): builder
-    for module in (entries, lease_entries)
+    for module in (entries, lease_entries, model_entries)
     for name, builder in inspect.getmembers(module, inspect.isfunction)
     if not name.startswith("_") and builder.__module__ == module.__name__
 }
@@ -113,6 +135,10 @@ def build(kind: str, keys: MemoryKeys, *, full: bool, **chosen: str) -> Leaf:
             values[name] = "index"
         elif kind == "decision.made" and name == "readers":
             values[name] = 2
+        elif kind == "step.finished" and name == "given":
+            values[name] = [ident("dst")]
+        elif kind == "dataset.snapshotted" and name == "content":
+            values[name] = SECRET.encode()
         elif name in ENUMERATED:
             values[name] = KINDS[kind].status[name][0]
         else:

@@ -75,8 +75,8 @@ class HouseBackend:
     @property
     def compute(self) -> ComputeBackend | None:
         """See `gateway.compute`."""
-        declared = self._house.declaration is not None and self._house.declaration.compute is not None
-        return self._house.computing if declared else None
+        here = self._house.declaration
+        return self._house.computing if here is not None and (here.compute is not None or here.models) else None
 
     # the hot path
     def snapshot(self) -> Snapshot:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from colonnade.app.plan import Change, changes
 from colonnade.app.settings.compute import Compute
 from colonnade.app.settings.declaration import Declaration, Source
 from colonnade.app.settings.environment import Places
+from colonnade.app.settings.models import Model
 from colonnade.core import entries
 from colonnade.core.errors import Lost, UsageError
 from colonnade.core.leaf import Leaf
@@ -38,6 +39,7 @@ from colonnade.ports.rowlease import RowLease
 
 if TYPE_CHECKING:
     from colonnade.app.computing import Computing
+    from colonnade.app.modelling import Modelling
 
 SYSTEM = "colonnade"
 
@@ -61,6 +63,7 @@ class House:
         self.loops: dict[str, IngestLoop] = {}
         self.asking: dict[str, Asking] = {}
         self.computing: Computing | None = None
+        self.modelling: Modelling | None = None
         self._applying = threading.Lock()
 
     def open_project(self, name: str) -> None:
@@ -103,8 +106,8 @@ class House:
                 self._write(declaration, wanted, len(difference))
             self.declaration = declaration
             self._open_rooms(declaration)
-            if declaration.compute is not None:
-                self._open_compute(declaration.compute)
+            if declaration.compute is not None or declaration.models:
+                self._open_compute(declaration.compute or Compute(devices="none"), declaration.models)
             self.on_change()
             return difference
 
@@ -252,7 +255,7 @@ class House:
             if changed:
                 loop.doubt()
 
-    def _open_compute(self, declared: Compute) -> None:
+    def _open_compute(self, declared: Compute, models: Mapping[str, Model]) -> None:
         if self.computing is None:
             from colonnade.app.computing import Computing
 
@@ -266,6 +269,21 @@ class House:
                 declared=declared,
             )
         self.computing.apply(declared, self.owner)
+        if self.modelling is None and models:
+            from colonnade.app.modelling import Modelling
+
+            self.modelling = Modelling(
+                self.places,
+                self.state,
+                self.keys,
+                self.blobs,
+                self.journal,
+                self.computing,
+                actor=self.system,
+                holder=self.holder,
+            )
+        if self.modelling is not None:
+            self.modelling.apply(models)
 
     def _loop(self, name: str, knowledge: str, sources: list[FolderSource], specification: str) -> IngestLoop:
         tools = Tools(self.state, self.keys, self.embedders.get, wiring.open_vectors, self.places.index)

@@ -29,6 +29,7 @@ SHORTEST = 6
 NAMED = {
     "knowledge": "knowledge_of_project",
     "service": "services_of_project",
+    "model": "models_of_project",
     "queue": "queues_of_project",
     "device": "devices_of_project",
 }

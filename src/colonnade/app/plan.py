@@ -48,6 +48,8 @@ def _things(declaration: Mapping[str, Any]) -> dict[str, Any]:
     for section in ("knowledge", "services"):
         for name, body in declaration[section].items():
             things[f"{KINDS[section]}/{name}"] = body
+    for name, body in declaration.get("models", {}).items():
+        things[f"model/{name}"] = body
     compute = declaration.get("compute")
     if compute is not None:
         things["compute/devices"] = {key: value for key, value in compute.items() if key not in {"queues", "jobs"}}

@@ -26,6 +26,7 @@ from colonnade.ports.rowlease import RowLease
 
 if TYPE_CHECKING:
     from colonnade.app.computing import Computing
+    from colonnade.app.modelling import Modelling
 
 LOOK_EVERY_S = 1.0
 COST_SHARE = 0.05
@@ -37,6 +38,8 @@ WATCH_EVERY_S = 30.0
 """Folders that could not be watched are tried again."""
 CYCLE_S = 1.0
 """A cycle of the fabric while something is held, pending or watched; without, as seldom as folders are looked at."""
+FOLLOW_S = 0.1
+"""How often a model's loop looks while a pipeline is under way."""
 SEQUENCE_EVERY_S = 0.25
 BACK_OFF_S = (1, 2, 5, 15)
 _log = logging.getLogger("colonnade.runtime")
@@ -64,6 +67,8 @@ class Runtime:
             if (computing := self.house.computing) is not None:
                 self._thread("fabric", functools.partial(self._fabric, computing))
                 self._thread("executor", functools.partial(self._listen, computing))
+            if (modelling := self.house.modelling) is not None:
+                self._thread("lifecycle", functools.partial(self._follow, modelling))
 
     def stop(self) -> None:
         """Let every loop end after its current transaction, then index and sign what was written last."""
@@ -130,6 +135,20 @@ class Runtime:
         while not self.house.stop.is_set():
             if computing.executor.changed(CYCLE_S):
                 computing.loop.look()
+
+    def _follow(self, modelling: Modelling) -> None:
+        """Every model's loop, one after the other: each look is short, scripts run elsewhere."""
+        while not self.house.stop.is_set():
+            busy = False
+            for name, loop in list(modelling.loops.items()):
+                try:
+                    busy = loop.step() or busy
+                    self._tell_trouble(f"model/{name}", loop.trouble)
+                    if loop.trouble is None:
+                        self.alarms.clear(f"model/{name}")
+                except Exception as error:
+                    self._failed(f"model/{name}", error)
+            self.house.stop.wait(FOLLOW_S if busy else LOOK_EVERY_S)
 
     def _log_run(self, name: str, loop: IngestLoop) -> None:
         """One line for the run that just ended: no path, no text."""

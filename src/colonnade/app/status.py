@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from colonnade.app.active import read_active
+from colonnade.app.models import model_status
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import Row, State
 
@@ -44,6 +45,9 @@ def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: 
             "knowledge": needs,
             "answer_with": (service.get("answer_with") or {}).get("model"),
         }
+    for row in state.rows("models_of_project", project=project):
+        if row["name"] in declared.get("models", {}):
+            document["models"][row["name"]] = model_status(state, project, row, running=running)
     if declared.get("compute") is not None:
         document["compute"] = compute_status(state, project)
     counts = state.rows("entries_count")[0]

@@ -52,6 +52,8 @@ def look(places: Places) -> dict[str, Any]:
 def is_ready(document: Mapping[str, Any]) -> bool:
     """Whether everything that is declared is ready."""
     things = [*document["knowledge"].values(), *document["services"].values()]
+    if any(model["live"] is None or model["state"] == "training" for model in document["models"].values()):
+        return False
     return document["daemon"] == "running" and bool(document["project"]) and all(t["state"] == "ready" for t in things)
 
 
@@ -70,6 +72,9 @@ def show(document: Mapping[str, Any]) -> None:
         )
         for file in base["unreadable"]:
             print(f"    {paint('unreadable', 'yellow')} {file['path']}: {file['reason']} ({file['code']})")
+    for name, model in document["models"].items():
+        for line in _model(name, model):
+            print(line)
     for name, service in document["services"].items():
         made = " + ".join(part for part in (service["knowledge"], service["answer_with"]) if part)
         print(f"  service {name}: {service['state']} ({made})")
@@ -81,3 +86,19 @@ def show(document: Mapping[str, Any]) -> None:
     for alarm in document["alarms"]:
         print(f"  {paint('alarm', 'red')} {alarm['room']}: {alarm['message']} ({alarm['code']})")
     print(f"  ledger: {document['ledger']['entries']:,} entries")
+
+
+def _model(name: str, model: Mapping[str, Any]) -> list[str]:
+    live = model["live"]
+    said = "nothing is live yet"
+    if live is not None:
+        metrics = ", ".join(f"{metric} {value:.4g}" for metric, value in live["metrics"].items())
+        said = f"version {live['generation']} is live" + (f" ({metrics})" if metrics else "")
+    lines = [f"  model {name}: {model['state']}; {said}"]
+    under_way = [step["step"] for step in model["steps"] if step["state"] in {"waiting", "running"}]
+    if model["state"] == "training" and under_way:
+        lines.append(f"    now: {under_way[0]}")
+    last = model["history"][0] if model["history"] else None
+    if last is not None and last["outcome"] in {"refused", "failed", "quarantined"}:
+        lines.append(f"    {paint(last['outcome'], 'yellow')} ({last['trigger']}): {last['reason']}")
+    return lines

@@ -27,6 +27,8 @@ PREFIXES = {
     "fbk": "feedback",
     "dev": "device",
     "que": "queue",
+    "mod": "model",
+    "dst": "dataset",
 }
 ENTROPY_BYTES = 16
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

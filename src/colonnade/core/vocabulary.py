@@ -25,7 +25,7 @@ ROLES: Mapping[str, str] = {
     "asked_of": "the service that answered",
     "under": "the epoch: the exact model, index, embedder, prompt, policies and settings",
     "decided_by": "the decision that let it happen",
-    "given": "a document shown to the answerer",
+    "given": "a document shown to the answerer, a data set given to a step",
     "read": "the content of a given document, as it was then",
     "cites": "a document quoted in the answer; always also given",
     "follows": "the one before it: of a conversation, of a service's epochs, of runs, of leases",
@@ -65,7 +65,8 @@ class Kind:
 
 _CONTENT = {"content": "the file's bytes", "path": "the declared path"}
 _SIZES = {"chars": "code points of the text", "chunks": "chunks of it"}
-_RUN = ("ingest", "embed", "evaluate", "collect", "command")
+_RUN = ("ingest", "embed", "evaluate", "collect", "command", "pipeline")
+_STEP = ("snapshot", "split", "train", "evaluate", "package")
 
 _SHARE = {
     "gpus": "how many devices",
@@ -222,6 +223,34 @@ KINDS: Mapping[str, Kind] = {
         "lse",
         n={"held_ms": "milliseconds that it was held", "gpu_ms": "milliseconds times devices' thousandths, / 1000"},
         status={"outcome": ("succeeded", "failed", "cancelled", "lost", "moved", "refused")},
+    ),
+    "dataset.snapshotted": Kind(
+        "Data as it was at one moment.",
+        "dst",
+        ("by",),
+        {"content": "the digest of the manifest of its files"},
+        {"files": "files taken in", "quarantined": "files that broke the contract", "rows": "rows taken in"},
+    ),
+    "step.finished": Kind(
+        "A step of a pipeline is over.",
+        "run",
+        ("follows", "step", "model", "given"),
+        n={"attempts": "how often it was tried", "ms": "milliseconds of the last try"},
+        status={"outcome": ("succeeded", "failed"), "step": _STEP},
+    ),
+    "candidate.judged": Kind(
+        "Whether a model that was trained may go live.",
+        "dec",
+        ("on", "by", "model"),
+        n={"gates": "gates that it had to pass", "failed": "of them, those that it did not"},
+        status={"verdict": ("allow", "deny")},
+    ),
+    "model.promoted": Kind(
+        "A version of a model is live from now on.",
+        "mod",
+        ("by", "decided_by", "model"),
+        n={"generation": "how often the live version changed"},
+        status={"cause": ("promoted", "rolled_back")},
     ),
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from colonnade.core import entries, lease_entries
@@ -136,8 +136,10 @@ class Leases:
         return [known[device] for device in lease.devices]
 
     # asking
-    def ask(self, asked: Asked) -> list[tuple[str, str]]:
-        """(run, lease) for each worker; pending from now on."""
+    def ask(
+        self, asked: Asked, also: Callable[[Transaction, str, str], None] = lambda *_: None
+    ) -> list[tuple[str, str]]:
+        """(run, lease) for each worker; pending from now on. `also` is called with each in the same transaction."""
         state, project = self._state, self._journal.project
         runs = [state.new_id("run") for _ in range(asked.workers)]
         made: list[tuple[str, str]] = []
@@ -167,23 +169,16 @@ class Leases:
                     environment=self._keys.seal((run,), json.dumps(environment).encode(), f"{run}/environment"),
                 )
                 made.append((run, self._add(tx, asked, run, runs[0] if asked.workers > 1 else "")))
+                also(tx, *made[-1])
         return made
 
     def ask_again(self, tx: Transaction, lease: str) -> str:
         """A lease that gave way asks for its share again, in the same place of the queue; the new lease's id."""
         before = lease_of(tx.rows("lease_get_one", id=lease)[0])
         asked = Asked(
-            before.claim,
-            (),
-            "",
-            before.queue,
-            before.principal,
-            priority=before.priority,
-            workers=before.gang_size,
-            movable=True,
-            attached=before.attached,
-            grace_ms=before.grace_ms,
-        )
+            before.claim, (), "", before.queue, before.principal, priority=before.priority, workers=before.gang_size,
+            movable=True, attached=before.attached, grace_ms=before.grace_ms,
+        )  # fmt: skip
         tx.run("run_state", id=before.run, state="pending")
         return self._add(tx, asked, before.run, before.gang, asked_ms=before.asked_ms, follows=before.id)
 

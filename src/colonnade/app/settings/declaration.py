@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQueue
+from colonnade.app.settings.models import Contract, Model
 from colonnade.app.settings.strict import Name, Strict
 from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
 from colonnade.core.errors import DeclarationError
 
-LATER = {"models": "training and serving of models"}
 PERSON = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._@+-]{0,126})?")
 """What a person may be called, whole."""
 Person = Annotated[str, StringConstraints(pattern=rf"^{PERSON.pattern}$")]
@@ -139,6 +139,7 @@ class Declaration(Strict):
     access: Access = Field(default_factory=Access)
     knowledge: dict[Name, Knowledge] = Field(default_factory=dict)
     services: dict[Name, Service] = Field(default_factory=dict)
+    models: dict[Name, Model] = Field(default_factory=dict)
     compute: Compute | None = None
     gateway: Gateway = Field(default_factory=Gateway)
     platform: Platform = Field(default_factory=Platform)
@@ -208,8 +209,6 @@ def _first_problem(error: ValidationError, located: Located, file: str) -> Decla
         message = f"{key!r} is not a key here"
         near = difflib.get_close_matches(key, _siblings(path[:-1]), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the keys here are {', '.join(_siblings(path[:-1]))}"
-        if len(path) == 1 and key in LATER:
-            hint = f"{LATER[key]} come with a later release; take the section out for now"
     elif problem["type"] == "missing":
         message, hint = f"{where} is missing", f"add `{path[-1]}:`"
     elif problem["type"] == "literal_error":
@@ -241,6 +240,7 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "access": Access, "knowledge": Knowledge, "services": Service, "gateway": Gateway, "platform": Platform,
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
+        "models": Model, "contract": Contract,
     }  # fmt: skip
     for place, step in enumerate(path):
         model = sections.get(str(step), model)

@@ -54,6 +54,11 @@ class Places:
         return self.home / "runs"
 
     @property
+    def work(self) -> Path:
+        """Where training and evaluation work; emptied when they are done."""
+        return self.home / "work"
+
+    @property
     def logs(self) -> Path:
         """The daemon's log files."""
         return self.home / "logs"

@@ -555,3 +555,64 @@ SELECT run, command, environment FROM run_works WHERE run = :run;
 -- name: run_work_forget
 -- Its environment is needed no more.
 UPDATE run_works SET environment = NULL WHERE run = :run;
+
+-- name: model_add
+-- A model's id, once.
+INSERT INTO models (id, project, name) VALUES (:id, :project, :name) ON CONFLICT DO NOTHING;
+
+-- name: models_of_project
+-- Ids of models.
+SELECT id, name FROM models WHERE project = :project ORDER BY name;
+
+-- name: run_parent
+-- The run that a run is a part of.
+UPDATE runs SET parent = :parent WHERE id = :id;
+
+-- name: artifact_file_add
+-- Bytes of an artifact, once for each content.
+INSERT INTO artifact_files (project, content, blob, size) VALUES (:project, :content, :blob, :size) ON CONFLICT DO NOTHING;
+
+-- name: artifact_file_get
+-- Where the bytes of a content lie.
+SELECT blob, size FROM artifact_files WHERE project = :project AND content = :content;
+
+-- name: step_add
+-- What a step gave for this key; the first one stands.
+INSERT INTO steps (project, key, artifact, subject, run, finished_ms) VALUES (:project, :key, :artifact, :subject, :run, :finished_ms)
+ON CONFLICT DO NOTHING;
+
+-- name: step_get
+-- What a step gave for this key.
+SELECT artifact, subject, run, finished_ms FROM steps WHERE project = :project AND key = :key;
+
+-- name: pipeline_add
+-- A pipeline begins; `wanted` is a digest of what it was asked to be made of.
+INSERT INTO pipelines (run, project, model, cause, wanted, state, created_ms) VALUES (:run, :project, :model, :cause, :wanted, 'running', :created_ms);
+
+-- name: pipeline_end
+-- A pipeline ends, once.
+UPDATE pipelines SET state = 'ended', outcome = :outcome, version = :version, reason = :reason, metrics = :metrics, decision = :decision,
+  finished_ms = :finished_ms
+WHERE run = :run AND state = 'running';
+
+-- name: pipelines_of_model
+-- A model's pipelines, newest first.
+SELECT * FROM pipelines WHERE model = :model ORDER BY run DESC LIMIT :limit;
+
+-- name: pipeline_get
+-- One pipeline.
+SELECT * FROM pipelines WHERE run = :run;
+
+-- name: pipeline_step_add
+-- A step of a pipeline, to be done.
+INSERT INTO pipeline_steps (pipeline, step, place, state) VALUES (:pipeline, :step, :place, 'waiting');
+
+-- name: pipeline_step_set
+-- How a step of a pipeline is now.
+UPDATE pipeline_steps SET state = :state, key = :key, run = :run, lease = :lease, artifact = :artifact, subject = :subject,
+  attempts = :attempts, not_before_ms = :not_before_ms, error = :error, told = :told, started_ms = :started_ms, finished_ms = :finished_ms
+WHERE pipeline = :pipeline AND step = :step AND state NOT IN ('done', 'cached', 'failed');
+
+-- name: pipeline_steps
+-- The steps of a pipeline, in order.
+SELECT * FROM pipeline_steps WHERE pipeline = :pipeline ORDER BY place;

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models of a house: their loops, opened as the declaration says, and the fabric as they ask for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from colonnade.app.computing import Computing
+from colonnade.app.settings.compute import DEFAULT_QUEUE
+from colonnade.app.settings.environment import Places, for_programs
+from colonnade.app.settings.models import Gate as DeclaredGate
+from colonnade.app.settings.models import Model
+from colonnade.fabric.leases import Asked
+from colonnade.lifecycle.artifacts import Artifacts
+from colonnade.lifecycle.doing import Tools
+from colonnade.lifecycle.loop import ModelLoop
+from colonnade.lifecycle.table import ColumnRule, Rules
+from colonnade.lifecycle.wanted import Gate, Wanted
+from colonnade.lifecycle.work import Bench
+from colonnade.ports.journal import Journal
+from colonnade.ports.outside.blobs import Blobs
+from colonnade.ports.outside.keys import Keys
+from colonnade.ports.outside.state import State, Transaction
+from colonnade.ports.rowlease import RowLease
+from colonnade.ports.skills.leases import Over, Wish
+
+TAIL_BYTES = 4096
+
+
+class FabricLeasing:
+    """Implements `ports.skills.leases.Leasing` over this house's fabric."""
+
+    def __init__(self, computing: Computing, runs: Path, state: State) -> None:
+        self._computing, self._runs, self._state = computing, runs, state
+
+    def ask(self, wish: Wish, also: Callable[[Transaction, str, str], None]) -> tuple[str, str]:
+        """See `Leasing.ask`."""
+        asked = Asked(
+            claim=wish.claim,
+            command=wish.command,
+            folder=wish.folder,
+            queue=wish.queue,
+            principal=wish.principal,
+            environment=wish.environment,
+        )
+        made = self._computing.leases.ask(asked, also)[0]
+        self._computing.loop.look()
+        return made
+
+    def look(self, lease: str) -> Over | None:
+        """See `Leasing.look`."""
+        rows = self._state.rows("lease_get_one", id=lease)
+        if not rows or rows[0]["state"] != "ended":
+            return None if rows else Over("lost", None)
+        return Over(rows[0]["outcome"], rows[0]["code"], rows[0]["note"] or self._said(lease))
+
+    def release(self, lease: str) -> None:
+        """See `Leasing.release`."""
+        for one in self._computing.leases.open():
+            if one.id == lease:
+                self._computing.loop.release(one, "cancelled", one.principal)
+
+    def _said(self, lease: str) -> str:
+        try:
+            with open(self._runs / lease / "err", "rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+class Modelling:
+    """Every model that was ever declared here; those that are declared now are followed."""
+
+    def __init__(
+        self, places: Places, state: State, keys: Keys, blobs: Blobs, journal: Journal, computing: Computing, *,
+        actor: str, holder: str,
+    ) -> None:  # fmt: skip
+        self._places, self._state, self._keys, self._journal = places, state, keys, journal
+        self._computing, self._holder = computing, holder
+        bench = Bench(places.work, sys.executable, for_programs())
+        self._tools = Tools(
+            state, journal, Artifacts(state, blobs, keys, journal.project),
+            FabricLeasing(computing, places.runs, state), bench, actor, _python(),
+        )  # fmt: skip
+        self.loops: dict[str, ModelLoop] = {}
+
+    def apply(self, declared: Mapping[str, Model]) -> None:
+        """Follow what is declared now, and nothing else."""
+        with self._state.transaction() as tx:
+            for name in declared:
+                tx.run("model_add", id=self._state.new_id("mod"), project=self._journal.project, name=name)
+        rows = self._state.rows("models_of_project", project=self._journal.project)
+        ids = {row["name"]: row["id"] for row in rows}
+        for name, model in declared.items():
+            wanted = self._wanted(ids[name], name, model)
+            if name in self.loops:
+                self.loops[name].wanted = wanted
+            else:
+                self._keys_for(ids[name])
+                row = RowLease(self._state, f"model/{ids[name]}", self._holder)
+                self.loops[name] = ModelLoop(self._tools, wanted, row)
+        for name in [name for name in self.loops if name not in declared]:
+            del self.loops[name]
+
+    def _keys_for(self, model: str) -> None:
+        with self._state.transaction() as tx:
+            self._keys.create(tx, model, self._journal.project)
+
+    def _wanted(self, ident: str, name: str, model: Model) -> Wanted:
+        columns = {
+            column: ColumnRule(rule.type or "", rule.min, rule.max, tuple(rule.values), float(rule.nulls))
+            for column, rule in model.contract.columns.items()
+        }
+        queues = {
+            row["name"]: row["id"] for row in self._state.rows("queues_of_project", project=self._journal.project)
+        }
+        full = self._computing.declared.queue_names().get(model.queue or DEFAULT_QUEUE, DEFAULT_QUEUE)
+        folder = self._places.folder
+        return Wanted(
+            id=ident,
+            name=name,
+            folder=folder,
+            patterns=tuple(pattern.removeprefix("./") for pattern in model.patterns()),
+            label=model.label,
+            time=model.time,
+            holdout=model.holdout,
+            rules=Rules(columns, tuple(model.contract.unique), model.contract.rows_at_least),
+            train=folder / model.train,
+            evaluate=folder / model.evaluate,
+            parameters=model.parameters,
+            gates=tuple(_gate(gate) for gate in model.gates),
+            claim=model.claim(),
+            queue=queues[full],
+            timeout_ms=model.timeout_s * 1000,
+            retries=model.retries,
+            watch=model.watch,
+        )
+
+
+def _gate(gate: DeclaredGate) -> Gate:
+    low = gate.at_least is not None or gate.not_below is not None
+    limit = gate.at_least if gate.at_least is not None else gate.at_most
+    return Gate(gate.metric, "at_least" if low else "at_most", limit)
+
+
+def _python() -> str:
+    """The interpreter and everything that it can import: part of what a result depends on."""
+    installed = sorted(f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions())
+    told = "\n".join([sys.version, *installed])
+    return f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"

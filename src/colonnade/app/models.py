@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands of a model, read from the store alone: live version, steps, history. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from colonnade.core.quantities import rfc3339
+from colonnade.ports.outside.state import Row, State
+
+SHOWN = 50
+
+
+def model_status(state: State, project: str, row: Row, *, running: bool) -> dict[str, Any]:
+    """One model: `state` is training, ready (something is live), waiting (nothing is), failed (nothing, and the last
+    pipeline failed), or stopped.
+    """
+    pipelines = state.rows("pipelines_of_model", model=row["id"], limit=SHOWN)
+    here = state.rows("name_get", project=project, kind="model", name=row["name"])
+    newest = pipelines[0] if pipelines else None
+    steps = state.rows("pipeline_steps", pipeline=newest["run"]) if newest else []
+    busy = newest is not None and newest["state"] == "running"
+    failed = newest is not None and newest["outcome"] in {"failed", "refused", "quarantined"}
+    now = "training" if busy else "ready" if here else "failed" if failed else "waiting"
+    return {
+        "ref": f"model/{row['id']}",
+        "state": now if running else "stopped",
+        "live": _live(here[0], pipelines) if here else None,
+        "steps": [_step(step) for step in steps],
+        "quarantined": _quarantined(steps),
+        "history": [_pipeline(pipeline) for pipeline in pipelines],
+    }
+
+
+def _live(name: Row, pipelines: list[Row]) -> dict[str, Any]:
+    made = next((p for p in pipelines if p["version"] == name["digest"] and p["outcome"] == "promoted"), None)
+    return {
+        "version": name["digest"],
+        "generation": name["generation"],
+        "metrics": json.loads(made["metrics"]) if made else {},
+        "since": rfc3339(made["finished_ms"]) if made else None,
+    }
+
+
+def _step(step: Row) -> dict[str, Any]:
+    return {
+        "step": step["step"],
+        "state": step["state"],
+        "ref": f"run/{step['run']}" if step["run"] else None,
+        "attempts": step["attempts"],
+        "error": step["error"] or None,
+        "artifact": step["artifact"] or None,
+    }
+
+
+def _pipeline(row: Row) -> dict[str, Any]:
+    return {
+        "ref": f"run/{row['run']}",
+        "trigger": row["cause"],
+        "outcome": row["outcome"] or "running",
+        "version": row["version"] or None,
+        "reason": row["reason"] or None,
+        "metrics": json.loads(row["metrics"]),
+        "decision": f"decision/{row['decision']}" if row["decision"] else None,
+        "began": rfc3339(row["created_ms"]),
+        "ended": rfc3339(row["finished_ms"]) if row["finished_ms"] else None,
+        "exposure": 0,
+    }
+
+
+def _quarantined(steps: list[Row]) -> list[Mapping[str, Any]]:
+    told: dict[str, Any] = next((json.loads(step["told"]) for step in steps if step["step"] == "snapshot"), {})
+    found: list[Mapping[str, Any]] = told.get("quarantined", [])
+    return found

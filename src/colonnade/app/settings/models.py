@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The section `models` of the declaration: data, how to train, how to evaluate, what a candidate must reach."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from colonnade.app.settings.compute import Gpus, Level, Memory
+from colonnade.app.settings.strict import Strict
+from colonnade.core.claims import WHOLE, Claim
+from colonnade.core.quantities import mib_of, milli_of
+
+Scalar = int | float | str | bool
+Kind = Literal["integer", "number", "text", "boolean"]
+
+
+def _script(path: str) -> str:
+    if not path.endswith(".py"):
+        raise ValueError(f"{path!r} is no Python script")
+    return path
+
+
+Script = Annotated[str, AfterValidator(_script)]
+"""A Python script, relative to the declaration."""
+
+
+class Column(Strict):
+    """What the contract says of one column."""
+
+    type: Kind | None = Field(None, description="Default: whatever the values look like.")
+    min: float | int | None = None
+    max: float | int | None = None
+    values: list[str] = Field(default_factory=list, description="The only values that may stand there.")
+    nulls: float | int = Field(0, ge=0, le=1, description="The share of rows of a file that may be empty here.")
+
+
+class Contract(Strict):
+    """What every file of the data must keep; one that does not is quarantined, with the rows shown."""
+
+    columns: dict[str, Column] = Field(default_factory=dict)
+    unique: list[str] = Field(default_factory=list, description="Columns in which no value stands twice in a file.")
+    rows_at_least: int = Field(1, ge=0)
+
+
+class Gate(Strict):
+    """What a candidate must reach before it goes live."""
+
+    metric: str = Field(min_length=1)
+    at_least: float | int | None = None
+    at_most: float | int | None = None
+    not_below: Literal["incumbent"] | None = None
+    not_above: Literal["incumbent"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Gate:
+        limits = (self.at_least, self.at_most, self.not_below, self.not_above)
+        if sum(limit is not None for limit in limits) != 1:
+            raise ValueError("a gate has exactly one of at_least, at_most, not_below, not_above")
+        return self
+
+
+class Model(Strict):
+    """A model that is trained anew whenever its data, its code or this section changes."""
+
+    data: str | list[str] = Field(
+        description="CSV files: a path or a pattern, or several, relative to the declaration."
+    )
+    label: str = Field(min_length=1, description="The column that is to be predicted.")
+    time: str | None = Field(
+        None, description="A column that sorts by time: the newest rows are held out, not random ones."
+    )
+    holdout: float = Field(0.2, gt=0, lt=1, description="The share of rows that training never sees.")
+    contract: Contract = Field(default_factory=Contract)
+    train: Script
+    evaluate: Script
+    parameters: dict[str, Scalar] = Field(default_factory=dict)
+    gates: list[Gate] = Field(default_factory=list)
+    queue: str | None = None
+    gpus: int = Field(0, ge=0, le=1024, description="How many devices training gets.")
+    gpu: float | int = Field(1, gt=0, le=1, description="The share of each of them.")
+    gpu_memory: Memory | None = None
+    isolation_at_least: Level = "none"
+    cpu: Gpus = 0
+    memory: Memory | None = None
+    timeout_s: int = Field(3600, ge=1, le=30 * 86_400, description="Of one step.")
+    retries: int = Field(1, ge=0, le=20, description="How often a step that failed is tried again.")
+    watch: bool = Field(True, description="Train again when the data or the code changes.")
+
+    def patterns(self) -> list[str]:
+        """Where the data lies."""
+        return [self.data] if isinstance(self.data, str) else list(self.data)
+
+    def claim(self) -> Claim:
+        """What training asks for."""
+        memory = mib_of(self.gpu_memory) if self.gpu_memory else 0
+        return Claim(
+            gpus=self.gpus,
+            gpu_milli=milli_of(self.gpu) if self.gpus else WHOLE,
+            gpu_mib=memory if self.gpus else 0,
+            gpu_limit_mib=memory if self.gpus else 0,
+            cpu_milli=milli_of(self.cpu),
+            memory_mib=mib_of(self.memory) if self.memory else 0,
+            isolation_at_least=self.isolation_at_least,
+        )

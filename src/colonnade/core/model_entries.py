@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builders of the entries about data sets, steps and models, as `core.entries` has them for the rest. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from colonnade.core.building import Mac, Stamp, leaf_of, macs_of, some
+from colonnade.core.leaf import Leaf
+
+
+def dataset_snapshotted(
+    stamp: Stamp, mac: Mac, *, dataset: str, run: str, content: bytes, rows: int, files: int, quarantined: int
+) -> Leaf:
+    """Data as it was at one moment; `content` (the manifest's digest) is under the project's own key."""
+    macs = macs_of(mac, stamp, stamp.project, content=content)
+    n = {"files": files, "quarantined": quarantined, "rows": rows}
+    return leaf_of(stamp, "dataset.snapshotted", dataset, some(by=run), macs, n)
+
+
+def step_finished(
+    stamp: Stamp,
+    *,
+    run: str,
+    step: str,
+    outcome: str,
+    ms: int,
+    attempts: int,
+    code: str | None = None,
+    gave: str | None = None,
+    given: Sequence[str] = (),
+    follows: str | None = None,
+) -> Leaf:
+    """A step of a pipeline is over.
+
+    Args:
+        outcome: succeeded, failed.
+        code: of the step, as `sha256:HEX`; gave: the model that came out, as `sha256:HEX`.
+        given: data sets that it read; follows: the run of the step before it.
+    """
+    refs = [*some(follows=follows, step=code, model=gave), *(("given", dataset) for dataset in given)]
+    n = {"attempts": attempts, "ms": ms}
+    return leaf_of(stamp, "step.finished", run, refs, n=n, status={"outcome": outcome, "step": step})
+
+
+def candidate_judged(
+    stamp: Stamp, *, decision: str, model: str, run: str, version: str, verdict: str, gates: int, failed: int
+) -> Leaf:
+    """Whether a model that was trained may go live: allow or deny; `version` is `sha256:HEX`."""
+    refs = some(on=model, by=run, model=version)
+    n = {"failed": failed, "gates": gates}
+    return leaf_of(stamp, "candidate.judged", decision, refs, n=n, status={"verdict": verdict})
+
+
+def model_promoted(
+    stamp: Stamp, *, model: str, run: str, decision: str, version: str, generation: int, cause: str
+) -> Leaf:
+    """A version is live from now on; cause: promoted, rolled_back."""
+    refs = some(by=run, decided_by=decision, model=version)
+    return leaf_of(stamp, "model.promoted", model, refs, n={"generation": generation}, status={"cause": cause})

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Take a model's data in as it is now: files that keep the contract become a data set, the others are quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colonnade.core.errors import UsageError
+from colonnade.lifecycle.artifacts import Artifact, Artifacts, Entry
+from colonnade.lifecycle.table import Breach, Table, breaches, profile, read_table, together
+from colonnade.lifecycle.wanted import Wanted
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A file that stays out, and why."""
+
+    path: str
+    breaches: Sequence[Breach]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was taken in.
+
+    Attributes:
+        artifact: the data set; None when no file keeps the contract.
+        rows: in it.
+    """
+
+    artifact: Artifact | None
+    rows: int
+    quarantined: Sequence[Quarantined]
+
+    def told(self) -> dict[str, Any]:
+        """For the step's row, `status` and the console."""
+        return {
+            "rows": self.rows,
+            "quarantined": [
+                {"path": one.path, "breaches": [breach.to_json() for breach in one.breaches]}
+                for one in self.quarantined
+            ],
+        }
+
+    def said(self) -> str:
+        """One line."""
+        return "; ".join(f"{one.path}: {', '.join(b.rule for b in one.breaches)}" for one in self.quarantined)
+
+
+def take_snapshot(wanted: Wanted, artifacts: Artifacts) -> Snapshot:
+    """Read every file once, judge it, keep those that are good."""
+    good: dict[str, bytes | Path | Entry] = {}
+    tables: list[Table] = []
+    bad: list[Quarantined] = []
+    for path in wanted.files():
+        name = path.relative_to(wanted.folder).as_posix()
+        try:
+            data = path.read_bytes()
+            table = read_table(data, name)
+            found = breaches(table, wanted.rules)
+            if wanted.label not in table.header:
+                found = [Breach(f"there is no column {wanted.label!r}, the label", 1), *found]
+            if tables and set(table.header) != set(tables[0].header):
+                found = [Breach("its columns are not those of the other files", 1), *found]
+        except (OSError, UsageError) as error:
+            found = [Breach(error.message if isinstance(error, UsageError) else str(error.strerror), 1)]
+        if found:
+            bad.append(Quarantined(name, found))
+        else:
+            good[name] = data
+            tables.append(table)
+    if not good:
+        return Snapshot(None, 0, bad)
+    rows = sum(len(table.rows) for table in tables)
+    about = {"columns": profile(together(tables)), "rows": rows, "label": wanted.label}
+    return Snapshot(artifacts.put("dataset", good, about), rows, bad)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the steps of a pipeline do: take data in, divide it, run a user's scripts under leases, put a version together.
+
+Each step is done once for its key; what it depends on stands in `_inputs`. Why a pipeline begins, and what becomes of
+its version, is the loop's business.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from colonnade.core import model_entries
+from colonnade.core.errors import UsageError
+from colonnade.lifecycle.artifacts import Artifact, Artifacts, collect
+from colonnade.lifecycle.data import Snapshot, take_snapshot
+from colonnade.lifecycle.pipelines import Pipelines, Step
+from colonnade.lifecycle.table import divide, read_table, together, written
+from colonnade.lifecycle.wanted import Wanted, key_of
+from colonnade.lifecycle.work import METRICS, Bench, Place, clear, command, prepare, read_metrics
+from colonnade.ports.journal import Journal
+from colonnade.ports.outside.state import Row, State, Transaction
+from colonnade.ports.rowlease import RowLease
+from colonnade.ports.skills.leases import Leasing, Wish
+
+BACK_OFF_MS = (1_000, 5_000, 30_000)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the loop works with."""
+
+    state: State
+    journal: Journal
+    artifacts: Artifacts
+    leasing: Leasing
+    bench: Bench
+    actor: str
+    python: str
+
+
+class Stopped(Exception):
+    """The pipeline ends here: quarantined or failed."""
+
+    def __init__(self, outcome: str, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome, self.reason = outcome, reason
+
+
+class Doing:
+    """One pipeline's work."""
+
+    def __init__(self, tools: Tools, wanted: Wanted, row: RowLease, pipelines: Pipelines, pipeline: Row) -> None:
+        self._tools, self._wanted, self._row = tools, wanted, row
+        self._pipelines, self._pipeline = pipelines, pipeline
+        self._code: dict[str, str] = {step: json.loads(pipeline["wanted"])[step] for step in ("train", "evaluate")}
+
+    def further(self, step: Step, steps: Mapping[str, Step]) -> bool:
+        """One step a bit further; whether it is over. Raises Stopped when the pipeline ends with it."""
+        if step.state == "running" and step.lease:
+            return self._leased(step, steps)
+        if step.not_before_ms > self._tools.state.now_ms():
+            return False
+        if step.step == "snapshot":
+            return self._snapshot(step)
+        inputs = self._inputs(step.step, steps)
+        keyed = replace(step, key=key_of(step.step, inputs))
+        rows = self._tools.state.rows("step_get", project=self._tools.journal.project, key=keyed.key)
+        if rows:
+            self._pipelines.cached(keyed, rows[0])
+            return True
+        if step.step in {"train", "evaluate"}:
+            self._ask(keyed, steps)
+            return False
+        begun = self._pipelines.begin_inline(keyed)
+        artifact = self._split(steps) if step.step == "split" else self._package(steps)
+        before = steps["snapshot" if step.step == "split" else "evaluate"]
+        gave = artifact.digest if step.step == "package" else None
+        given = [steps["snapshot"].subject] if step.step == "split" else []
+        self._pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=before.run)
+        return True
+
+    def _inputs(self, step: str, steps: Mapping[str, Step]) -> dict[str, Any]:
+        """Everything that a step's result depends on."""
+        wanted, artifacts = self._wanted, self._tools.artifacts
+        if step == "split":
+            return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time}
+        if step == "package":
+            return {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
+        parts = {entry.path: entry.content for entry in artifacts.get(steps["split"].artifact).files}
+        inputs: dict[str, Any] = {
+            "code": self._code[step],
+            "parameters": self._parameters(),
+            "python": self._tools.python,
+            "data": parts["train.csv" if step == "train" else "test.csv"],
+        }
+        return inputs if step == "train" else {**inputs, "model": steps["train"].artifact}
+
+    def _parameters(self) -> dict[str, Any]:
+        return {**self._wanted.parameters, "label": self._wanted.label, "time": self._wanted.time}
+
+    def _snapshot(self, step: Step) -> bool:
+        """Take the data in as it is; files that break the contract stay out, with the rows that break it."""
+        found = take_snapshot(self._wanted, self._tools.artifacts)
+        if found.artifact is None:
+            self._pipelines.fail(replace(step, told=json.dumps(found.told())), "every file broke the contract")
+            raise Stopped("quarantined", found.said())
+        keyed = replace(step, key=key_of("snapshot", {"dataset": found.artifact.digest}), told=json.dumps(found.told()))
+        if found.quarantined and self._same_data(found):
+            self._pipelines.fail(keyed, "nothing but quarantined files is new")
+            raise Stopped("quarantined", found.said())
+        rows = self._tools.state.rows("step_get", project=self._tools.journal.project, key=keyed.key)
+        if rows:
+            self._pipelines.cached(keyed, rows[0])
+            return True
+        begun = self._pipelines.begin_inline(keyed)
+        dataset, tools = self._tools.state.new_id("dst"), self._tools
+        self._pipelines.finish(
+            begun,
+            found.artifact.digest,
+            subject=dataset,
+            given=[dataset],
+            told=found.told(),
+            also=model_entries.dataset_snapshotted(
+                tools.journal.stamp(tools.actor),
+                tools.journal.mac,
+                dataset=dataset,
+                run=begun.run,
+                content=found.artifact.digest.encode(),
+                rows=found.rows,
+                files=len(found.artifact.files),
+                quarantined=len(found.quarantined),
+            ),
+        )
+        return True
+
+    def _same_data(self, found: Snapshot) -> bool:
+        """Whether the last finished pipeline had this data already, and nothing but data changed since."""
+        before = [row for row in self._pipelines.of_model(self._wanted.id) if row["run"] < self._pipeline["run"]]
+        last = next((row for row in before if row["version"]), None)
+        if last is None or found.artifact is None:
+            return False
+        old, new = json.loads(last["wanted"]), json.loads(self._pipeline["wanted"])
+        same = all(old[part] == new[part] for part in ("code", "specification"))
+        steps = {step.step: step for step in self._pipelines.steps(last["run"])}
+        return same and steps["snapshot"].artifact == found.artifact.digest
+
+    def _split(self, steps: Mapping[str, Step]) -> Artifact:
+        artifacts = self._tools.artifacts
+        dataset = artifacts.get(steps["snapshot"].artifact)
+        tables = [read_table(artifacts.read(entry), entry.path) for entry in dataset.files]
+        train, test = divide(together(tables), self._wanted.holdout, self._wanted.time)
+        if not train.rows or not test.rows:
+            raise UsageError("there are too few rows to hold some out", code="data_missing")
+        about = {"train": len(train.rows), "test": len(test.rows)}
+        return artifacts.put("split", {"train.csv": written(train), "test.csv": written(test)}, about)
+
+    def _package(self, steps: Mapping[str, Step]) -> Artifact:
+        """The version: what training wrote, what evaluation measured, and what it was made of."""
+        artifacts = self._tools.artifacts
+        model, report = artifacts.get(steps["train"].artifact), artifacts.get(steps["evaluate"].artifact)
+        about = {
+            "metrics": report.about["metrics"],
+            "dataset": steps["snapshot"].artifact,
+            "parameters": self._parameters(),
+            "code": dict(self._code),
+            "python": self._tools.python,
+        }
+        return artifacts.put("model", {entry.path: entry for entry in model.files}, about)
+
+    # scripts
+    def _ask(self, step: Step, steps: Mapping[str, Step]) -> None:
+        """Hand a script to the fabric; the try and its lease are kept in one transaction."""
+        tools = self._tools
+        attempt = replace(step, state="running", attempts=step.attempts + 1, started_ms=tools.state.now_ms())
+        place = prepare(tools.bench, _try(attempt), self._closure(step.step), self._parameters())
+        split = tools.artifacts.get(steps["split"].artifact)
+        part = "train.csv" if step.step == "train" else "test.csv"
+        entry = next(entry for entry in split.files if entry.path == part)
+        (place.input / part).write_bytes(tools.artifacts.read(entry))
+        if step.step == "evaluate":
+            tools.artifacts.lay_out(steps["train"].artifact, place.input / "model")
+        argv, environment = command(tools.bench, place, step.step, self._wanted.script(step.step).name)
+        claim = self._wanted.claim
+        wish = Wish(claim, argv, str(place.folder), tools.actor, self._wanted.queue, environment)
+        tools.leasing.ask(wish, functools.partial(self._asked, attempt))
+
+    def _closure(self, step: str) -> dict[str, bytes]:
+        """The code that the pipeline began with."""
+        artifacts = self._tools.artifacts
+        return {entry.path: artifacts.read(entry) for entry in artifacts.get(self._code[step]).files}
+
+    def _asked(self, attempt: Step, tx: Transaction, run: str, lease: str) -> None:
+        self._row.check(tx)
+        self._pipelines.set(tx, replace(attempt, run=run, lease=lease))
+        tx.run("run_parent", id=run, parent=attempt.pipeline)
+
+    def _leased(self, step: Step, steps: Mapping[str, Step]) -> bool:
+        """A script under its lease: still there, over, too slow, failed."""
+        tools, place = self._tools, Place(self._tools.bench.folder / _try(step))
+        over = tools.leasing.look(step.lease)
+        if over is None:
+            if tools.state.now_ms() - (step.started_ms or 0) > self._wanted.timeout_ms:
+                tools.leasing.release(step.lease)
+            return False
+        if over.outcome == "succeeded":
+            follows = steps["split" if step.step == "train" else "train"].run
+            artifact = self._collected(step, place)
+            gave = artifact.digest if step.step == "train" else None
+            self._pipelines.finish(step, artifact.digest, code=self._code[step.step], gave=gave, follows=follows)
+            clear(place)
+            return True
+        late = tools.state.now_ms() - (step.started_ms or 0) > self._wanted.timeout_ms
+        said = over.said.strip().splitlines()
+        error = (
+            f"took longer than {self._wanted.timeout_ms // 1000} s" if late else f"{over.outcome} (exit {over.code})"
+        )
+        error += f": {said[-1][:300]}" if said else ""
+        clear(place)
+        if step.attempts <= self._wanted.retries:
+            pause = BACK_OFF_MS[min(step.attempts - 1, len(BACK_OFF_MS) - 1)]
+            self._pipelines.again(step, error, tools.state.now_ms() + pause)
+        else:
+            self._pipelines.fail(step, error)
+            raise Stopped("failed", f"{step.step}: {error}")
+        return False
+
+    def _collected(self, step: Step, place: Place) -> Artifact:
+        files = collect(place.output)
+        if step.step == "evaluate":
+            return self._tools.artifacts.put("report", files, {"metrics": read_metrics(place)})
+        if not files:
+            raise UsageError("training wrote nothing into its output folder", code="model_missing")
+        about: dict[str, Any] = {"reported": read_metrics(place)} if METRICS in files else {}
+        return self._tools.artifacts.put("model", files, about)
+
+
+def _try(step: Step) -> str:
+    return f"{step.pipeline}-{step.step}-{step.attempts}"

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One model's loop: something changed -> a pipeline -> its steps, each once -> a candidate -> a verdict -> live or not.
+
+Level-triggered: everything that was done stands in rows; killed between any two lines, the next step goes on from the
+last finished one. Scripts run under leases, which outlive us.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from colonnade.core import model_entries
+from colonnade.core.errors import ColonnadeError, Lost, UsageError
+from colonnade.lifecycle.closure import closure, digest_of
+from colonnade.lifecycle.doing import Doing, Stopped, Tools
+from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
+from colonnade.lifecycle.wanted import Wanted, judged, key_of
+from colonnade.ports.outside.state import Row, Transaction
+from colonnade.ports.rowlease import RowLease
+
+SETTLE_MS = 800
+"""Files must have stood still for so long: a copy that is under way is not read."""
+_log = logging.getLogger("colonnade.lifecycle")
+
+
+class ModelLoop:
+    """Follows one model. `step` is called by one thread."""
+
+    def __init__(self, tools: Tools, wanted: Wanted, row: RowLease) -> None:
+        self._tools, self.wanted, self._row = tools, wanted, row
+        self.pipelines = Pipelines(tools.state, tools.journal, tools.actor)
+        self._seen: tuple[Any, ...] = ()
+        self._seen_ms = 0
+        self._taken: tuple[Any, ...] | None = None
+        self.trouble: ColonnadeError | None = None
+        self.by_hand = False
+
+    def step(self) -> bool:
+        """One look; whether a pipeline is under way. Raises ColonnadeError."""
+        if not self._row.take():
+            return False
+        newest = self.pipelines.of_model(self.wanted.id, 1)
+        if newest and newest[0]["state"] == "running":
+            self._advance(newest[0])
+            return True
+        return self._look(newest[0] if newest else None)
+
+    # why
+    def _look(self, last: Row | None) -> bool:
+        """Begin a pipeline if there is a cause."""
+        here = self._fingerprint()
+        now = self._tools.state.now_ms()
+        if here != self._seen:
+            self._seen, self._seen_ms = here, now
+        if here == self._taken and not self.by_hand:
+            return False
+        if now - self._seen_ms < SETTLE_MS and last is not None:
+            return True
+        self.trouble = None
+        try:
+            parts = self._parts()
+        except ColonnadeError as error:
+            self.trouble, self._taken = error, here
+            return False
+        self._taken = here
+        cause = self._cause(parts, last)
+        if cause:
+            self.by_hand = False
+            run = self.pipelines.begin(self.wanted.id, cause, {**parts, **self._code()})
+            _log.info("model %s: %s, run/%s", self.wanted.name, cause, run)
+        return bool(cause)
+
+    def _cause(self, parts: Mapping[str, str], last: Row | None) -> str:
+        if last is None:
+            return "first"
+        before = json.loads(last["wanted"])
+        words = {"data": "new data", "code": "changed code", "specification": "changed declaration"}
+        changed = [word for part, word in words.items() if before.get(part) != parts[part]]
+        if changed and self.wanted.watch:
+            return ", ".join(changed)
+        return "by hand" if self.by_hand else ""
+
+    def _fingerprint(self) -> tuple[Any, ...]:
+        """Changes whenever a file of data or code may have; cheap."""
+        files = [*self.wanted.files(), *sorted({self.wanted.train, self.wanted.evaluate})]
+        stats = []
+        for path in files:
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            stats.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
+        return (*stats, self.wanted.specification())
+
+    def _parts(self) -> dict[str, str]:
+        """What a pipeline of now would be made of: digests. Raises UsageError for what cannot be read."""
+        files = self.wanted.files()
+        if not files:
+            said = ", ".join(self.wanted.patterns)
+            raise UsageError(
+                f"no file matches {said}", hint="`data` is relative to the declaration", code="data_missing"
+            )
+        whole = hashlib.sha256()
+        for path in files:
+            try:
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise UsageError(f"{path.name} cannot be read: {error.strerror}", code="data_missing") from error
+            whole.update(f"{path.relative_to(self.wanted.folder)}\0{content}\n".encode())
+        code = {step: digest_of(closure(self.wanted.script(step))) for step in ("train", "evaluate")}
+        return {"data": whole.hexdigest(), "code": key_of("code", code), "specification": self.wanted.specification()}
+
+    def _code(self) -> dict[str, str]:
+        """The scripts and what they import, as they are now, kept: a pipeline runs what it began with."""
+        put = self._tools.artifacts.put
+        return {step: put("code", dict(closure(self.wanted.script(step))), {}).digest for step in ("train", "evaluate")}
+
+    # steps
+    def _advance(self, pipeline: Row) -> None:
+        """Do as much as can be done now."""
+        doing = Doing(self._tools, self.wanted, self._row, self.pipelines, pipeline)
+        while True:
+            steps = {step.step: step for step in self.pipelines.steps(pipeline["run"])}
+            current = next((step for step in steps.values() if not step.over), None)
+            if current is None:
+                self._judge(pipeline, steps)
+                return
+            try:
+                if not doing.further(current, steps):
+                    return
+            except Lost:
+                raise
+            except Stopped as stopped:
+                self._end(pipeline, stopped.outcome, reason=stopped.reason)
+                return
+            except UsageError as error:
+                self.pipelines.fail(current, error.message)
+                self._end(pipeline, "failed", reason=f"{current.step}: {error.message}")
+                return
+
+    # the verdict
+    def _judge(self, pipeline: Row, steps: Mapping[str, Step]) -> None:
+        """Gates against the incumbent; a candidate that passes goes live by compare-and-set."""
+        tools, state = self._tools, self._tools.state
+        version = steps["package"].artifact
+        metrics: dict[str, float] = tools.artifacts.get(version).about["metrics"]
+        here = state.rows("name_get", project=tools.journal.project, kind=CHAMPION, name=self.wanted.name)
+        live = here[0]["digest"] if here else None
+        if live == version:
+            self._end(pipeline, "unchanged", version=version, reason="it is live already", metrics=metrics)
+            return
+        incumbent = tools.artifacts.get(live).about["metrics"] if live else None
+        failed = judged(self.wanted.gates, metrics, incumbent)
+        decision = state.new_id("dec")
+        with state.transaction() as tx:
+            self._row.check(tx)
+            tx.append(
+                model_entries.candidate_judged(
+                    tools.journal.stamp(tools.actor),
+                    decision=decision,
+                    model=self.wanted.id,
+                    run=steps["evaluate"].run,
+                    version=version,
+                    verdict="deny" if failed else "allow",
+                    gates=len(self.wanted.gates),
+                    failed=len(failed),
+                )
+            )
+            if not failed:
+                self._promote(tx, pipeline, version, decision, here)
+            self.pipelines.end(
+                tx,
+                pipeline,
+                "refused" if failed else "promoted",
+                version=version,
+                reason="; ".join(failed),
+                metrics=metrics,
+                decision=decision,
+            )
+        _log.info("model %s: %s", self.wanted.name, f"refused: {'; '.join(failed)}" if failed else "promoted")
+
+    def _promote(self, tx: Transaction, pipeline: Row, version: str, decision: str, here: list[Row]) -> None:
+        project, name = self._tools.journal.project, self.wanted.name
+        generation = here[0]["generation"] if here else 0
+        if here:
+            done = tx.run("name_move", project=project, kind=CHAMPION, name=name, digest=version, generation=generation)
+        else:
+            done = tx.run("name_create", project=project, kind=CHAMPION, name=name, digest=version)
+        if not done:
+            raise Lost("the live version was changed meanwhile")
+        tx.append(
+            model_entries.model_promoted(
+                self._tools.journal.stamp(self._tools.actor),
+                model=self.wanted.id,
+                run=pipeline["run"],
+                decision=decision,
+                version=version,
+                generation=generation + 1,
+                cause="promoted",
+            )
+        )
+
+    def _end(
+        self,
+        pipeline: Row,
+        outcome: str,
+        *,
+        version: str = "",
+        reason: str = "",
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        with self._tools.state.transaction() as tx:
+            self._row.check(tx)
+            self.pipelines.end(tx, pipeline, outcome, version=version, reason=reason, metrics=metrics)

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pipelines as rows: begun, their steps advanced, ended, each with its entries in the same transaction. It decides
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from colonnade.core import entries, model_entries
+from colonnade.core.leaf import Leaf
+from colonnade.lifecycle.wanted import STEPS
+from colonnade.ports.journal import Journal
+from colonnade.ports.outside.state import Row, State, Transaction
+
+CHAMPION = "model"
+"""The kind of the Name that points to a model's live version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row of `pipeline_steps`. `subject`: the id of the data set that it gave, if it gave one."""
+
+    pipeline: str
+    step: str
+    place: int
+    state: str
+    key: str = ""
+    run: str = ""
+    lease: str = ""
+    artifact: str = ""
+    subject: str = ""
+    attempts: int = 0
+    not_before_ms: int = 0
+    error: str = ""
+    told: str = "{}"
+    started_ms: int | None = None
+    finished_ms: int | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether its result is here."""
+        return self.state in {"done", "cached"}
+
+
+class Pipelines:
+    """The pipelines of one project's models."""
+
+    def __init__(self, state: State, journal: Journal, actor: str) -> None:
+        self._state, self._journal, self._actor = state, journal, actor
+
+    def of_model(self, model: str, limit: int = 50) -> list[Row]:
+        """Newest first."""
+        return self._state.rows("pipelines_of_model", model=model, limit=limit)
+
+    def steps(self, pipeline: str) -> list[Step]:
+        """In order."""
+        rows = self._state.rows("pipeline_steps", pipeline=pipeline)
+        return [Step(**{name: row[name] for name in Step.__dataclass_fields__}) for row in rows]
+
+    def begin(self, model: str, cause: str, wanted: Mapping[str, str]) -> str:
+        """A pipeline whose steps are to be done; its run's id."""
+        run, project, now = self._state.new_id("run"), self._journal.project, self._state.now_ms()
+        with self._state.transaction() as tx:
+            tx.run(
+                "run_add",
+                id=run,
+                project=project,
+                kind="pipeline",
+                subject=model,
+                state="running",
+                why=cause,
+                created_ms=now,
+                total=len(STEPS),
+            )
+            tx.run(
+                "pipeline_add",
+                run=run,
+                project=project,
+                model=model,
+                cause=cause,
+                created_ms=now,
+                wanted=json.dumps(dict(wanted), sort_keys=True),
+            )
+            for place, step in enumerate(STEPS):
+                tx.run("pipeline_step_add", pipeline=run, step=step, place=place)
+            tx.append(entries.run_started(self._journal.stamp(self._actor), run=run, step="pipeline", on=model))
+        return run
+
+    def set(self, tx: Transaction, step: Step) -> None:
+        """Write a step as it is now; a step that is over stays as it was."""
+        values = {name: getattr(step, name) for name in Step.__dataclass_fields__ if name != "place"}
+        tx.run("pipeline_step_set", **values)
+
+    def begin_inline(self, step: Step) -> Step:
+        """A step of ours begins: it gets a run of its own."""
+        run, now = self._state.new_id("run"), self._state.now_ms()
+        begun = replace(step, state="running", run=run, started_ms=now, attempts=step.attempts + 1)
+        with self._state.transaction() as tx:
+            tx.run(
+                "run_add",
+                id=run,
+                project=self._journal.project,
+                kind=step.step,
+                subject=step.pipeline,
+                state="running",
+                why="a step",
+                created_ms=now,
+                total=1,
+            )
+            tx.run("run_parent", id=run, parent=step.pipeline)
+            self.set(tx, begun)
+        return begun
+
+    def finish(
+        self,
+        step: Step,
+        artifact: str,
+        *,
+        subject: str = "",
+        code: str | None = None,
+        gave: str | None = None,
+        given: Sequence[str] = (),
+        follows: str | None = None,
+        told: Mapping[str, Any] | None = None,
+        also: Leaf | None = None,
+    ) -> Step:
+        """A step has its result: it is kept under its key, and never done again for it."""
+        now = self._state.now_ms()
+        done = replace(
+            step,
+            state="done",
+            artifact=artifact,
+            subject=subject,
+            finished_ms=now,
+            told=json.dumps(dict(told or {}), ensure_ascii=False),
+        )
+        with self._state.transaction() as tx:
+            tx.run(
+                "step_add",
+                project=self._journal.project,
+                key=step.key,
+                artifact=artifact,
+                subject=subject,
+                run=step.run,
+                finished_ms=now,
+            )
+            self.set(tx, done)
+            self._end_run(tx, step, "done", "", now)
+            if also is not None:
+                tx.append(also)
+            tx.append(self._entry(step, "succeeded", now, code, gave, given, follows))
+        return done
+
+    def cached(self, step: Step, row: Row) -> Step:
+        """The result was here already."""
+        now = self._state.now_ms()
+        found = replace(
+            step,
+            state="cached",
+            artifact=row["artifact"],
+            subject=row["subject"],
+            run=row["run"],
+            started_ms=now,
+            finished_ms=now,
+        )
+        with self._state.transaction() as tx:
+            self.set(tx, found)
+        return found
+
+    def again(self, step: Step, error: str, not_before_ms: int) -> None:
+        """A step failed, and is tried again later."""
+        now = self._state.now_ms()
+        with self._state.transaction() as tx:
+            self.set(tx, replace(step, state="waiting", lease="", run="", error=error, not_before_ms=not_before_ms))
+            self._end_run(tx, step, "failed", error, now)
+            tx.append(self._entry(step, "failed", now, None, None, (), None))
+
+    def fail(self, step: Step, error: str) -> None:
+        """A step failed for good."""
+        now = self._state.now_ms()
+        with self._state.transaction() as tx:
+            self.set(tx, replace(step, state="failed", error=error, finished_ms=now))
+            self._end_run(tx, step, "failed", error, now)
+            if step.run:
+                tx.append(self._entry(step, "failed", now, None, None, (), None))
+
+    def end(
+        self,
+        tx: Transaction,
+        pipeline: Row,
+        outcome: str,
+        *,
+        version: str = "",
+        reason: str = "",
+        metrics: Mapping[str, float] | None = None,
+        decision: str = "",
+    ) -> None:
+        """A pipeline is over: promoted, unchanged, refused, quarantined, failed."""
+        now = self._state.now_ms()
+        if not tx.run(
+            "pipeline_end",
+            run=pipeline["run"],
+            outcome=outcome,
+            version=version,
+            reason=reason,
+            metrics=json.dumps(dict(metrics or {})),
+            decision=decision,
+            finished_ms=now,
+        ):
+            return
+        failed = int(outcome == "failed")
+        tx.run(
+            "run_end",
+            id=pipeline["run"],
+            state="failed" if failed else "done",
+            finished_ms=now,
+            error=reason,
+            done=len(STEPS) * (1 - failed),
+        )
+        tx.append(
+            entries.run_finished(
+                self._journal.stamp(self._actor),
+                run=pipeline["run"],
+                step="pipeline",
+                outcome="failed" if failed else "succeeded",
+                done=len(STEPS),
+                failed=failed,
+                ms=now - pipeline["created_ms"],
+                on=pipeline["model"],
+            )
+        )
+
+    def _end_run(self, tx: Transaction, step: Step, state: str, error: str, now: int) -> None:
+        """Runs under a lease are ended by the fabric; ours by us."""
+        if step.run and not step.lease:
+            tx.run("run_end", id=step.run, state=state, finished_ms=now, error=error, done=int(state == "done"))
+
+    def _entry(
+        self,
+        step: Step,
+        outcome: str,
+        now: int,
+        code: str | None,
+        gave: str | None,
+        given: Sequence[str],
+        follows: str | None,
+    ) -> Any:
+        return model_entries.step_finished(
+            self._journal.stamp(self._actor),
+            run=step.run,
+            step=step.step,
+            outcome=outcome,
+            ms=now - (step.started_ms or now),
+            attempts=step.attempts,
+            code=code,
+            gave=gave,
+            given=given,
+            follows=follows,
+        )
