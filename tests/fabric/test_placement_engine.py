@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from colonnade.core.claims import Claim
@@ -16,6 +16,7 @@ from colonnade.fabric.placement.engine import Engine
 from colonnade.fabric.placement.forecast import Forecast
 from colonnade.fabric.placement.rehearsal import Plan, learn
 
+ONCE = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking such stories takes minutes and says little more
 QUICK = Plan(fills=60, again=2, rounds=1, copies=2, nodes=8)
 A, B = DeviceSpec("A100", 40_960, "hard"), DeviceSpec("T4")
 NODES = (
@@ -75,7 +76,7 @@ class Story:
 EVENTS = st.lists(st.tuples(st.integers(0, 10), claims()), max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, phases=ONCE)
 @given(EVENTS, claims(), st.sets(st.integers(0, 4)))
 def test_it_refuses_exactly_what_fits_nowhere_and_chooses_only_what_fits(
     events: list[tuple[int, Claim]], asked: Claim, some: set[int]
@@ -93,7 +94,7 @@ def test_it_refuses_exactly_what_fits_nowhere_and_chooses_only_what_fits(
     assert slot is None or (allowed[slot.node] and story.cluster.hosts(asked, slot))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, phases=ONCE)
 @given(EVENTS, st.lists(claims(), max_size=5))
 def test_what_was_kept_is_what_a_fresh_engine_computes(events: list[tuple[int, Claim]], asked: list[Claim]) -> None:
     story = Story()
@@ -104,7 +105,7 @@ def test_what_was_kept_is_what_a_fresh_engine_computes(events: list[tuple[int, C
         assert story.engine.choose(claim) == fresh.choose(claim)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, phases=ONCE)
 @given(st.lists(claims(), max_size=30), st.permutations(range(5)))
 def test_names_and_order_of_nodes_change_nothing(asked: list[Claim], order: list[int]) -> None:
     """All nodes here differ, so that even the chosen node must be the same."""
@@ -145,6 +146,16 @@ def test_memory_of_a_device_counts_like_its_share() -> None:
         cluster.take(big, slot)
     assert engine.choose(big) is None
     assert engine.choose(Claim(1, 900)) is not None
+
+
+def test_devices_with_as_much_free_in_different_ways_are_told_apart() -> None:
+    cluster = Cluster([NodeSpec("a", 8000, 8000, (DeviceSpec("A100", 40_000), DeviceSpec("A100", 40_000)))])
+    engine = Engine(cluster, forecast=forecast())
+    cluster.take(Claim(1, 500), Slot(0, (0,)))
+    cluster.take(Claim(1, 100, gpu_mib=20_000), Slot(0, (1,)))
+    assert engine.choose(Claim(1, 800)) == Slot(0, (1,))
+    assert engine.choose(Claim(1, 100, gpu_mib=30_000)) == Slot(0, (0,))
+    assert engine.choose(Claim(2, 300, gpu_mib=20_000)) == Slot(0, (0, 1))
 
 
 def test_an_empty_cluster_and_one_without_devices_answer() -> None:

@@ -11,9 +11,10 @@ share one forecast, a round of 1,200 nodes gives thousands of examples. Seeded: 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import fsum
 from typing import TypeVar
 
 import numpy as np
@@ -59,13 +60,14 @@ def learn(nodes: Sequence[NodeSpec], history: Sequence[tuple[Claim, float]], pla
     What was learned last is remembered in the process, so that engines on copies of a cluster start at once.
     """
     kinds = Counter(NodeSpec("", node.cpu_milli, node.memory_mib, node.devices) for node in nodes)
-    asked: Counter[Claim] = Counter()
+    asked: dict[Claim, list[float]] = {}
     for claim, weight in history:
-        asked[claim] += weight  # type: ignore[assignment]  # a Counter of floats
-    return _learned(_ordered(kinds), _ordered(asked), plan or Plan())
+        asked.setdefault(claim, []).append(weight)
+    sums = {claim: fsum(weights) for claim, weights in asked.items()}  # exact: no order shows
+    return _learned(_ordered(kinds), _ordered(sums), plan or Plan())
 
 
-def _ordered(counts: Counter[T]) -> tuple[tuple[T, float], ...]:
+def _ordered(counts: Mapping[T, float]) -> tuple[tuple[T, float], ...]:
     return tuple(sorted(counts.items(), key=repr))
 
 
@@ -135,11 +137,11 @@ def rehearse(
             cluster.take(claim, Slot(node, scores.places(claim, node) if claim.gpus else ()))
         if len(rows):
             scores.update(rows)
-            seen.append(State(cluster.cpu_milli[rows], cluster.milli[rows]))
+            seen.append(State(cluster.cpu_milli[rows], scores.free_milli[rows]))
             where.append(rows)
     if not seen:
         return State(np.zeros(0, dtype=np.int64), np.zeros((0, cluster.width), dtype=np.int64)), np.zeros(0)
     state, node = join(seen), np.concatenate(where)
-    unused = cluster.milli.sum(1)[node].astype(np.float64)
+    unused = scores.free_milli.sum(1)[node].astype(np.float64)
     keep = state.free_milli.sum(1) > 0
     return state.take(keep), unused[keep]

@@ -19,7 +19,7 @@ from colonnade.fabric.placement.demand import GRID
 from colonnade.fabric.placement.forecast import LAST, Floats, Forecast, Ints
 
 UNKNOWN_MIB = 1 << 40
-"""What a cluster writes for a device of unknown memory; anything above half of it counts as unknown."""
+"""What a cluster writes for a device of unknown memory."""
 TIGHT_CPU = 2.0**-27
 TIGHT_MEMORY = 2.0**-37 / 4096
 """Ties go to the node with less CPU left, then less memory: below the forecast's quantum of 1/1024, so ties only."""
@@ -40,15 +40,16 @@ class Scores:
     Attributes:
         cost: float64 [S, N], infinite where the shape does not fit.
         device: int64 [S, N], the device of that cost for shapes of one device; undefined for others.
+        free_milli: int64 [N, G], the scarcer of share and memory on each device, 0 for a closed one.
     """
 
     def __init__(self, cluster: Cluster, forecast: Forecast) -> None:
         self.cluster = cluster
         self.forecast = forecast
         nodes, width = cluster.milli.shape
-        self._whole_mib = np.maximum(cluster.device_mib, 1)
-        self._metered = bool((cluster.open & (cluster.device_mib < UNKNOWN_MIB // 2)).any())
-        self._free = np.zeros((nodes, width), dtype=np.int64)
+        self._whole_mib = _whole_mib(cluster)
+        self._metered = bool((self._whole_mib < UNKNOWN_MIB).any())
+        self.free_milli = np.zeros((nodes, width), dtype=np.int64)
         self._total = np.zeros(nodes, dtype=np.int64)
         self._need = np.zeros(nodes, dtype=np.int64)
         self._counts = np.zeros(nodes, dtype=np.int64)
@@ -89,7 +90,7 @@ class Scores:
         self._single, self._plain = self._asks[2] < 2, self._asks[2, :, 0] == 0
         self._many = np.flatnonzero(~self._single)
         usable = [self.cluster.usable(claim) if claim.gpus else _first_place(self._open) for claim in claims]
-        self._usable = np.concatenate([self._usable, np.array(usable).reshape(count, *self._free.shape)])
+        self._usable = np.concatenate([self._usable, np.array(usable).reshape(count, *self.free_milli.shape)])
         self.cost = np.concatenate([self.cost, np.full((count, nodes), np.inf)])
         self.device = np.concatenate([self.device, np.zeros((count, nodes), dtype=np.int64)])
         self._score(slice(first, first + count), np.arange(nodes))
@@ -127,12 +128,12 @@ class Scores:
 
     def column(self, node: int) -> Column:
         """What is kept of a node, copied."""
-        kept = (self._free, self._total, self._need, self._counts, self._sums, self._now)
+        kept = (self.free_milli, self._total, self._need, self._counts, self._sums, self._now)
         return self.cost[:, node].copy(), self.device[:, node].copy(), *(part[node].copy() for part in kept)
 
     def put(self, node: int, column: Column) -> None:
         """Keep what was computed for a node in the same state, under the same shapes."""
-        self.cost[:, node], self.device[:, node], self._free[node], self._total[node] = column[:4]
+        self.cost[:, node], self.device[:, node], self.free_milli[node], self._total[node] = column[:4]
         self._need[node], self._counts[node], self._sums[node], self._now[node] = column[4:]
 
     def places(self, claim: Claim, node: int) -> tuple[int, ...]:
@@ -141,7 +142,7 @@ class Scores:
         if claim.gpus == 1:
             return (int(self.device[shape, node]),)
         fits = self._after(self._asks[:, shape : shape + 1], np.array([node]))[0] >= 0
-        chosen = _fullest(fits & self._usable[shape, node], self._free[[node]], np.array([claim.gpus]))
+        chosen = _fullest(fits & self._usable[shape, node], self.free_milli[[node]], np.array([claim.gpus]))
         return tuple(np.flatnonzero(chosen[0]).tolist())
 
     def _look(self, rows: Rows) -> None:
@@ -152,7 +153,7 @@ class Scores:
             free = np.minimum(free, cluster.device_mib[rows] * WHOLE // self._whole_mib[rows])
         free = free * cluster.open[rows]
         level = free // GRID
-        self._free[rows] = free
+        self.free_milli[rows] = free
         self._total[rows] = total = add(free, 1)
         self._need[rows] = need = add(forecast.need_milli[level], 1)
         self._counts[rows] = count = add(forecast.counted[level], 1)
@@ -166,7 +167,7 @@ class Scores:
         if isinstance(rows, slice):
             parts: list[Rows] = [rows]
         else:
-            step = max(1, PLACES_AT_ONCE // max(1, (shapes.stop - shapes.start) * self._free.shape[1]))
+            step = max(1, PLACES_AT_ONCE // max(1, (shapes.stop - shapes.start) * self.free_milli.shape[1]))
             parts = [rows[start : start + step] for start in range(0, len(rows), step)]
         for part in parts:
             self._score_one(shapes, part)
@@ -175,21 +176,24 @@ class Scores:
 
     def _score_one(self, shapes: slice, rows: Rows) -> None:
         """Shapes of one device or none: every device is tried that differs from those before it."""
-        asks, free = self._asks[:, shapes], self._free[rows]
+        asks, free = self._asks[:, shapes], self.free_milli[rows]
         cpu, memory = self.cluster.cpu_milli[rows] - asks[0], self.cluster.memory_mib[rows] - asks[1]
         after = self._after(asks, rows)
         room = np.minimum(cpu, memory) >= 0
         room &= self._single[shapes]
-        new = (free[:, :, None] == free[:, None, :]) & self._alike[rows]
+        again = (free[:, :, None] == free[:, None, :]) & self._alike[rows]
+        if self._metered:
+            for held in (self.cluster.milli[rows], self.cluster.device_mib[rows]):
+                again &= held[:, :, None] == held[:, None, :]
         fits = after >= 0
         fits &= self._usable[shapes, rows]
         fits &= room[:, :, None]
-        fits &= ~new.any(2)
+        fits &= ~again.any(2)
         shape, index, place = fits.nonzero()
         cost = np.full(fits.shape, np.inf)
         if len(shape):
             old = free[index, place]
-            then = np.where(self._plain[shape], old, after[shape, index, place])
+            then = np.where(self._plain[shapes][shape], old, after[shape, index, place])
             node = index + rows.start if isinstance(rows, slice) else rows[index]
             cost[shape, index, place] = self._forecast(node, cpu[shape, index], old, then)
         self.device[shapes, rows] = cost.argmin(2)
@@ -212,7 +216,7 @@ class Scores:
     def _score_many(self, shapes: Ints, rows: Rows) -> None:
         """Shapes of several devices: the fullest that still fit are taken."""
         asks, forecast = self._asks[:, shapes], self.forecast
-        if isinstance(rows, slice) and (self._free[rows] >= asks[3].min()).sum() < 2:
+        if isinstance(rows, slice) and (self.cluster.milli[rows] >= asks[3].min()).sum() < 2:
             self.cost[shapes, rows] = np.inf
             return
         cpu, memory = self.cluster.cpu_milli[rows] - asks[0], self.cluster.memory_mib[rows] - asks[1]
@@ -221,7 +225,7 @@ class Scores:
         shape, index = ((add(fits, 2, dtype=np.int64) >= asks[2]) & (np.minimum(cpu, memory) >= 0)).nonzero()
         cost = np.full(cpu.shape, np.inf)
         if len(shape):
-            free = self._free[rows][index]
+            free = self.free_milli[rows][index]
             chosen = _fullest(fits[shape, index], free, asks[2, shape, 0])
             new = np.where(chosen, after[shape, index], free)
             level, total = new // GRID, add(new, 1)
@@ -239,15 +243,24 @@ class Scores:
         """[S, R, G] free milli of each device after the claim took its share there; negative where it does not fit."""
         share = asks[3][:, :, None]
         if not self._metered:
-            return np.asarray(self._free[rows] - share)
+            return np.asarray(self.free_milli[rows] - share)
         milli = self.cluster.milli[rows] - share
         mib = self.cluster.device_mib[rows] - asks[4][:, :, None]
         left = np.where(self.cluster.open[rows], np.minimum(milli, mib * WHOLE // self._whole_mib[rows]), -1)
-        return np.where(share > 0, left, self._free[rows])
+        return np.where(share > 0, left, self.free_milli[rows])
 
 
 def _view(rows: Ints) -> Rows:
     return slice(int(rows[0]), int(rows[0]) + 1) if len(rows) == 1 else rows
+
+
+def _whole_mib(cluster: Cluster) -> Ints:
+    """[N, G] memory of each device when nothing is there."""
+    whole = np.full(cluster.milli.shape, UNKNOWN_MIB, dtype=np.int64)
+    for row, node in enumerate(cluster.nodes):
+        for place, device in enumerate(node.devices):
+            whole[row, place] = device.memory_mib or UNKNOWN_MIB
+    return whole
 
 
 def _first_place(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
