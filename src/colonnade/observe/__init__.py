@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens, and is it still right. Not built yet."""
+"""What happens, and is it still right. `security` says whether a model may be loaded; the rest is not built yet."""
