@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from colonnade.core.evidence import rate_above
 from colonnade.lifecycle.canary import IN_SHADOW, Answer, Canary, CanaryConfig
-from colonnade.lifecycle.contest import FOR_BOUNDS, Contest
+from colonnade.lifecycle.contest import APART, FOR_BOUNDS, Contest
 from report import write_result
 
 CONFIG = CanaryConfig(groups=("minority", "majority"))
@@ -105,46 +105,59 @@ def units_of(arms: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
     return firsts, lasts
 
 
-def differences(
+def growth(
     champion: Floats, challenger: Floats, arms: NDArray[np.bool_], at: NDArray[np.int64], contest: Contest
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """The units of one measure and the requests at which they close. `at` (n,) are the requests it has outcomes of."""
-    xs, when = [(challenger - champion + 1)[at < SHADOW] / 2], [at[at < SHADOW]]
-    seen = at < SHADOW + LIVE - EACH
+    """Log growth (units, sizes) of a measure and the requests at which its units close; `at` (n,) are its requests."""
+    pair = (challenger - champion + 1)[at < SHADOW] / 2
+    logs, when = [np.log1p(np.outer(pair - contest.capital.mean, contest.capital.bets))], [at[at < SHADOW]]
+    heard = (at < SHADOW) | ~arms
+    count, bad = (np.concatenate([[0.0], np.cumsum(v)]) for v in (heard * 1.0, heard * champion))
+    alone = int(np.searchsorted(at, SHADOW + LIVE - EACH))
     for stage in range(len(CONFIG.stages) - 1):
-        here = (at >= SHADOW + stage * EACH) & (at < SHADOW + (stage + 1) * EACH)
-        arm, values, times = arms[here], np.where(arms[here], challenger[here], champion[here]), at[here]
-        firsts, lasts = (np.array(v, dtype=int) for v in units_of(arm))
-        means = []
-        for mine in (arm, ~arm):
-            total, count = (np.concatenate([[0.0], np.cumsum(v)]) for v in (values * mine, mine.astype(float)))
-            means.append((total[lasts + 1] - total[firsts]) / (count[lasts + 1] - count[firsts]))
-        xs.append((means[0] - means[1] + 1) / 2)
-        when.append(times[lasts])
-    known = champion[seen & ~((at >= SHADOW) & arms)]
-    bound = rate_above(float(known.sum()), len(known), contest.alpha * FOR_BOUNDS)
-    xs.append((challenger[~seen] - bound + 1) / 2)
-    when.append(at[~seen])
-    return np.concatenate(xs), np.concatenate(when)
+        begin, end = (int(np.searchsorted(at, SHADOW + s * EACH)) for s in (stage, stage + 1))
+        firsts, lasts = (np.array(v, dtype=int) + begin for v in units_of(arms[begin:end]))
+        n, x = count[lasts + 1] - count[firsts], bad[lasts + 1] - bad[firsts]
+        worse = np.concatenate([[0.0], np.cumsum(arms * challenger)])
+        m, y = lasts + 1 - firsts - n, worse[lasts + 1] - worse[firsts]
+        logs.append(apart((bad[firsts] + 0.5) / (count[firsts] + 1), n, x, m, y, contest.tolerance))
+        when.append(at[lasts])
+    bound = rate_above(float(bad[alone]), int(count[alone]), contest.alpha * FOR_BOUNDS)
+    y = challenger[alone:]
+    logs.append(
+        apart(np.full(len(y), bound), np.zeros(len(y)), np.zeros(len(y)), np.ones(len(y)), y, contest.tolerance)
+    )
+    when.append(at[alone:])
+    return np.concatenate(logs), np.concatenate(when)
 
 
-def first_proof(x: Floats, when: NDArray[np.int64], contest: Contest) -> float:
+def apart(guess: Floats, n: Floats, x: Floats, m: Floats, y: Floats, tolerance: float) -> Floats:
+    """`two_sample_growth` for many units (units,) and all sizes."""
+    base = guess + tolerance
+    most = np.minimum(0.9 * m / base, np.where(n > 0, 0.9 * n / (1 - guess), np.inf))
+    size = np.minimum(np.array(APART)[None, :], most[:, None])
+    mine, other = size / m[:, None], np.where(n > 0, 1 / np.maximum(n, 1), 0.0)[:, None] * size
+    guess, n, x, m, y, base = (v[:, None] for v in (guess, n, x, m, y, base))
+    log = y * np.log1p(mine * (1 - base)) + (m - y) * np.log1p(-mine * base)
+    return log + x * np.log1p(-other * (1 - guess)) + (n - x) * np.log1p(other * guess)
+
+
+def first_proof(logs: Floats, when: NDArray[np.int64], contest: Contest) -> float:
     """The request at which the measure proves the challenger worse; inf for never."""
-    bets, shares = np.array(contest.capital.bets)[:, None], np.array(contest.capital.shares)[:, None]
+    shares = np.array(contest.capital.shares)
     held = np.zeros_like(shares)
     rest = (1 - IN_SHADOW) / len(CONFIG.stages)
     begins = [0, *(SHADOW + s * EACH for s in range(len(CONFIG.stages)))]
-    units = [*(int(np.searchsorted(when, begin)) for begin in begins), len(x)]
+    units = [*(int(np.searchsorted(when, begin)) for begin in begins), len(when)]
     for stage, (first, last) in enumerate(itertools.pairwise(units)):
         held = held + (IN_SHADOW if stage == 0 else rest) * shares
         if last == first:
             continue
-        growth = np.cumsum(np.log1p(bets * (x[first:last] - contest.capital.mean)), axis=1)
-        capital = held * np.exp(np.minimum(growth, 600))
-        hits = np.flatnonzero(capital.sum(0) >= contest.needed)
+        capital = held * np.exp(np.minimum(np.cumsum(logs[first:last], axis=0), 600))
+        hits = np.flatnonzero(capital.sum(1) >= contest.needed)
         if len(hits):
             return float(when[first + hits[0]])
-        held = capital[:, -1:]
+        held = capital[-1]
     return np.inf
 
 
@@ -162,8 +175,8 @@ def rollout(drawn: dict[str, Any]) -> tuple[float, str]:
     found = []
     for measure, contest in Canary(CONFIG).contests.items():
         champion, challenger, at = flags[measure]
-        x, when = differences(champion, challenger, arms[at], at, contest)
-        found.append((first_proof(x, when, contest), measure))
+        logs, when = growth(champion, challenger, arms[at], at, contest)
+        found.append((first_proof(logs, when, contest), measure))
     return min(found)
 
 

@@ -5,13 +5,13 @@ It holds the evidence for one measure (errors, slow answers, wrong answers of a 
 others, of stages or of what is done about it. Badness lies in [0, 1]. Outcomes are put into units with one difference
 each:
 
-  both answered the same request    the unit is the pair: what made the request hard for both cancels
-  each request has one answer       a unit closes as soon as both arms have an answer since the last one; their means
+  both answered the same request    the unit is the pair: what made the request hard for both cancels. It is a bet on
+                                    (challenger - champion + 1) / 2, whose mean is at most (1 + tolerance) / 2 where
+                                    the challenger is not worse by more than `tolerance`, however the two hang together
+  each request has one answer       a unit closes as soon as both arms have an answer since the last one: two samples
   only the challenger answers       the champion is represented by a fixed upper bound of its rate until then
 
-A unit x = (challenger - champion + 1) / 2 has, where the challenger is not worse by more than `tolerance`, a mean of at
-most (1 + tolerance) / 2, whatever the two have in common. Units close by who answered, never by how well, so looking at
-any time is allowed. See `core/evidence.py` for bets on such a mean.
+Units close by who answered, never by how well, so looking at any time is allowed. See `core/evidence.py` for the bets.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colonnade.core.evidence import Capital, MeanInterval, rate_above
+from colonnade.core.evidence import Capital, MeanInterval, rate_above, two_sample_growth
 
-BETS = (0.25, 0.5, 1.0, 1.9)
-"""On units: what pays best for a rise of 1 to 50 points at the variances that flags have. Equal shares."""
+PAIRED = (0.25, 0.5, 1.0, 1.9, 1.9)
+"""Bets on pairs: what pays best for rises of 1 to 50 points at the variances that flags have."""
+APART = (0.2, 0.4, 1.0, 4.0, 12.0)
+"""Bets on differences of two samples: the same, and two for what hardly ever happened before."""
+SHARES = (0.25, 0.25, 0.25, 0.125, 0.125)
 FOR_BOUNDS = 0.1
 """The part of alpha for the champion's bound, which may be wrong too."""
 
@@ -65,13 +68,13 @@ class Contest:
             raise ValueError(f"{measure}: tolerance {tolerance} or alpha {alpha} is out of range")
         self.measure, self.tolerance, self.alpha = measure, tolerance, alpha
         mean = (1 + tolerance) / 2
-        bets = tuple(min(b, 0.99 / mean) for b in BETS)
-        self.capital = Capital(mean, bets, (0.25,) * 4)
+        self.capital = Capital(mean, tuple(min(b, 0.99 / mean) for b in PAIRED), SHARES)
         self.interval = MeanInterval(0.05)
         self.most = 0.0
         self.bound: float | None = None
         self._waiting = [[0, 0.0], [0, 0.0]]  # champion, challenger: outcomes since the last unit, their badness
         self._all = [[0, 0.0], [0, 0.0]]
+        self._guess = 0.5  # the champion's rate as it was known before the unit that is open
 
     @property
     def needed(self) -> float:
@@ -98,27 +101,21 @@ class Contest:
 
     def add(self, champion: float | None, challenger: float | None) -> None:
         """The badness in [0, 1] of each arm's answer to one request; None where that arm did not answer."""
+        if self.bound is not None:
+            if challenger is not None:
+                self._bet_apart(self.bound, (0, 0.0), (1, challenger))
+        elif champion is not None and challenger is not None:
+            x = (challenger - champion + 1) / 2
+            self.most = max(self.most, self.capital.bet(x))
+            self.interval.add(x)
+        elif champion is not None:
+            self._wait(0, champion)
+        elif challenger is not None:
+            self._wait(1, challenger)
         for badness, total in zip((champion, challenger), self._all, strict=True):
             if badness is not None:
                 total[0] += 1
                 total[1] += badness
-        if self.bound is not None:
-            if challenger is not None:
-                self._close((challenger - self.bound + 1) / 2)
-            return
-        if champion is not None and challenger is not None:
-            self._close((challenger - champion + 1) / 2, like=True)
-            return
-        arm, badness = (0, champion) if champion is not None else (1, challenger)
-        if badness is None:
-            return
-        mine, other = self._waiting[arm], self._waiting[1 - arm]
-        mine[0] += 1
-        mine[1] += badness
-        if other[0]:
-            means = [waiting[1] / waiting[0] for waiting in self._waiting]
-            self._waiting = [[0, 0.0], [0, 0.0]]
-            self._close((means[1] - means[0] + 1) / 2, like=True)
 
     def standing(self) -> Standing:
         """What is known now."""
@@ -147,6 +144,7 @@ class Contest:
             "interval": self.interval.state(),
             "most": self.most,
             "bound": self.bound,
+            "guess": self._guess,
             "waiting": [list(w) for w in self._waiting],
             "all": [list(a) for a in self._all],
         }
@@ -156,10 +154,26 @@ class Contest:
         self.capital.held = [float(h) for h in state["held"]]
         self.interval = MeanInterval.restored(state["interval"])
         self.most, self.bound = float(state["most"]), state["bound"]
+        self._guess = float(state["guess"])
         self._waiting = [[int(n), float(b)] for n, b in state["waiting"]]
         self._all = [[int(n), float(b)] for n, b in state["all"]]
 
-    def _close(self, x: float, *, like: bool = False) -> None:
-        self.most = max(self.most, self.capital.bet(min(1.0, max(0.0, x))))
-        if like:
-            self.interval.add(min(1.0, max(0.0, x)))
+    def _wait(self, arm: int, badness: float) -> None:
+        """An answer without its twin: it opens a unit, joins it, or closes it if the other arm's is there."""
+        if not self._waiting[0][0] + self._waiting[1][0]:
+            n, bad = self._all[0]
+            self._guess = (bad + 0.5) / (n + 1)
+        self._waiting[arm][0] += 1
+        self._waiting[arm][1] += badness
+        (n, bad), (m, worse) = self._waiting
+        if n and m:
+            self._waiting = [[0, 0.0], [0, 0.0]]
+            self._bet_apart(self._guess, (int(n), bad), (int(m), worse))
+            self.interval.add(min(1.0, max(0.0, (worse / m - bad / n + 1) / 2)))
+
+    def _bet_apart(self, guess: float, champion: tuple[int, float], challenger: tuple[int, float]) -> None:
+        logs = [
+            two_sample_growth(size, tolerance=self.tolerance, guess=guess, first=champion, second=challenger)
+            for size in APART
+        ]
+        self.most = max(self.most, self.capital.grow(logs))
