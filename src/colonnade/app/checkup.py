@@ -43,6 +43,7 @@ def examine(places: Places) -> list[Check]:
         _torch,
         _disk,
         _declaration,
+        _devices,
         _keys,
         _daemon,
     ]
@@ -114,6 +115,29 @@ def _declaration(places: Places) -> Check:
         "ok",
         f"{declared.project}: {len(declared.knowledge)} knowledge, {len(declared.services)} services",
     )
+
+
+def _devices(places: Places) -> Check:
+    from colonnade.app.settings.declaration import read_declaration
+
+    try:
+        compute = read_declaration(places.declaration).compute
+    except ColonnadeError:
+        return Check("devices", "ok", "not looked at: the declaration cannot be read")
+    if compute is None:
+        return Check("devices", "ok", "none declared; `compute: {devices: nvml}` shares this machine's GPUs")
+    from colonnade.app.wiring import look_at_devices
+
+    try:
+        devices, notes = look_at_devices(places, compute.devices)
+    except ColonnadeError as error:
+        return Check("devices", "bad", error.message, error.hint)
+    ill = [f"{device.place}: {device.health}" for device in devices if device.health != "healthy"]
+    models = sorted({device.model for device in devices})
+    found = f"{len(devices)} ({', '.join(models)})" if devices else "none"
+    if ill or notes:
+        return Check("devices", "note", f"{found}; {'; '.join([*ill, *notes])}", "docs/how-to/share-a-gpu.md")
+    return Check("devices", "ok", found)
 
 
 def _keys(places: Places) -> Check:

@@ -8,11 +8,14 @@ import json
 import os
 import secrets
 import stat
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colonnade.app.settings.environment import Places, for_programs, secret
+from colonnade.core.claims import Device
 from colonnade.core.errors import MissingExtra, StateError, Unavailable
 from colonnade.core.note import NoteKey, Verify
 from colonnade.ports.outside.blobs import Blobs
@@ -226,6 +229,23 @@ def wait_for(places: Places, lease: str, out: int, err: int) -> Waiter:
     return waiter
 
 
+def look_at_devices(places: Places, declared: str) -> tuple[Sequence[Device], Sequence[str]]:
+    """The devices as they are, and what the driver did not answer; beside a daemon too: nothing of its is touched."""
+    if declared.startswith("nvml"):
+        from colonnade.adapters.devices.nvml.devices import NvmlDevices
+
+        with tempfile.TemporaryDirectory() as aside:
+            found = NvmlDevices.parse(declared, folder=Path(aside), environment=for_programs())
+            try:
+                return found.inventory(), found.notes()
+            finally:
+                found.close()
+    from colonnade.adapters.devices.simulated import SimulatedDevices
+
+    wanted = declared if declared != "none" else "simulated://none"
+    return SimulatedDevices.parse(wanted, beside=places.folder).inventory(), ()
+
+
 def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tuple[int, int]]]:
     """The devices as declared, and (cpu_milli, memory_mib) of each machine; under "" of every other one.
 
@@ -235,7 +255,7 @@ def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tupl
     if declared.startswith("simulated://") or declared == "none":
         from colonnade.adapters.devices.simulated import SimulatedDevices
 
-        wanted = declared if declared != "none" else "simulated://0xnone"
+        wanted = declared if declared != "none" else "simulated://none"
         devices = SimulatedDevices.parse(wanted, folder=places.home / "devices", beside=places.folder)
         told = {m.name: (m.cpu_milli or UNCOUNTED, m.memory_mib or UNCOUNTED) for m in devices.machines}
         return devices, {"": (UNCOUNTED, UNCOUNTED), **told}

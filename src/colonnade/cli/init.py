@@ -34,6 +34,10 @@ services:
     knowledge: handbook        # answers with verbatim quotes; add a language model to have it word them:
     # answer_with: {{url: https://api.openai.com/v1, model: gpt-5-mini, key_env: OPENAI_API_KEY}}
 
+# compute:
+#   devices: nvml              # this machine's GPUs; to try things out without one: simulated://8xH100-80GB
+#   queues: {{ml: {{guaranteed: 4}}}}   # then: colonnade run --queue ml --gpu 0.5 -- python train.py
+
 # gateway: {{port: 8700}}        # listens on this machine only; host: 0.0.0.0 and hosts: [name] open it
 """
 
