@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from colonnade.observe.security import arrays
 from colonnade.observe.security.allowed import CALLED, MADE, uses
 from colonnade.observe.security.symbols import INTEGER, UNKNOWN, Box, Made, Name, Symbol, Unknown, said
 
@@ -49,6 +50,8 @@ def made(callee: Name, args: Symbol) -> Symbol:
 
 def built(target: Made, state: Symbol) -> str:
     """Why this state may not be set, or "": attributes with two underscores would change what the instance is."""
+    if str(target.by) == "numpy.dtype":
+        return arrays.dtype_problem(target, state)
     slots = state[1] if isinstance(state, tuple) and len(state) == 2 else None
     for box in (state, slots):
         if isinstance(box, Box):

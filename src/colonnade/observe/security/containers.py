@@ -191,7 +191,21 @@ def read_npy(reading: Reading, blob: Blob, where: str, _depth: int) -> str:
 
         judge_pickles(after, where, reading.found, reading.limits, likely=CLAIMED)
         return "npy of objects"
+    if _another(blob, skip):
+        reading.found.unreadable(where, "several arrays in one file: only the first is judged")
     return "npy"
+
+
+def _another(blob: Blob, skip: int) -> bool:
+    """Whether a second array stands behind the first, which a second call of a loader would read."""
+    source, before, at = blob.opened(), b"", 0
+    while block := source.read(BLOCK):
+        text = before + block
+        if text.find(b"\x93NUMPY", max(0, skip - at)) >= 0:
+            return True
+        before = text[-5:]
+        at += len(text) - len(before)
+    return False
 
 
 def _npy_header(head: bytes) -> tuple[bool, int]:
@@ -208,7 +222,7 @@ def _npy_header(head: bytes) -> tuple[bool, int]:
 
 def _has_objects(kind: object) -> bool:
     if isinstance(kind, str):
-        return kind.lstrip("<>|=").startswith("O") or "object" in kind
+        return "O" in kind or "object" in kind
     if isinstance(kind, list | tuple):
         return any(
             _has_objects(item) for field in kind for item in (field[1:2] if isinstance(field, tuple) else [field])

@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Callable
 
-from colonnade.observe.security import onnx
+from colonnade.observe.security import keras, onnx
 from colonnade.observe.security.blobs import Blob, TooMuch
 from colonnade.observe.security.stream import BLOCK, Cut, Stream
 from colonnade.observe.security.verdicts import Findings
@@ -66,9 +66,13 @@ def _json(found: Findings, blob: Blob, where: str) -> str:
     try:
         data = blob.whole(_JSON_READ)
     except TooMuch:
-        found.note(where, "a text too large to be looked through")
+        if blob.name.endswith("config.json"):
+            found.unreadable(where, "a configuration too large to be looked through")
         return "text"
-    _lambda(found, data, where)
+    try:
+        keras.look(found, json.loads(data), where)
+    except (ValueError, RecursionError):
+        _lambda(found, data, where)
     if b'"auto_map"' in data or b'"trust_remote_code"' in data:
         found.note(where, "it names code that a loader runs when told to trust it")
     return "json"

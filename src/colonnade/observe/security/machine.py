@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from colonnade.observe.security import arrays, calls
+from colonnade.observe.security.blobs import TooMuch
 from colonnade.observe.security.opcodes import OPCODES, STOP
 from colonnade.observe.security.stream import Cut, Stream
-from colonnade.observe.security.symbols import UNKNOWN, Box, Made, Name, Persistent, Symbol, said
+from colonnade.observe.security.symbols import TEXT, UNKNOWN, Box, Made, Name, Persistent, Symbol, is_plain, said
 from colonnade.observe.security.values import Broken, Values
 from colonnade.observe.security.verdicts import Findings, Limits
 
@@ -75,10 +76,8 @@ class Machine(Values):
 
     def _bounds(self) -> None:
         deep = len(self.stack) + sum(map(len, self.outer)) if len(self.outer) < 1000 else self.limits.stack + 1
-        if self.operations > self.limits.operations:
-            raise Broken("more operations than a scan follows")
-        if max(deep, len(self.memo)) > self.limits.stack:
-            raise Broken("a deeper stack or a larger memo than a scan follows")
+        if self.operations > self.limits.operations or max(deep, len(self.memo)) > self.limits.stack:
+            raise TooMuch
 
     # --- what matters ----------------------------------------------------------------------------------------------
 
@@ -90,13 +89,17 @@ class Machine(Values):
         if isinstance(module, str) and isinstance(name, str):
             self._push(self._import(Name(module, name)))
             return
+        if any(is_plain(value) and not isinstance(value, str) and value is not TEXT for value in (module, name)):
+            raise Broken("it imports a name that is no text")
         self.say(f"imports a name made at run time ({said(module)}, {said(name)}), which cannot be known")
         self.calls += 1
         self._push(UNKNOWN)
 
     def extension(self, size: int) -> None:
         code = int.from_bytes(self.stream.take(size), "little")
-        self.say(f"imports extension {code} of the loader's own registry, which cannot be known")
+        self.found.unreadable(
+            f"{self.where} at {self.stream.offset}", f"imports extension {code}, known to its loader only"
+        )
         self._push(UNKNOWN)
 
     def ext1(self) -> None:
@@ -135,19 +138,25 @@ class Machine(Values):
     def build(self) -> None:
         state = self._pop()
         target = self._top()
+        if is_plain(target):
+            return
         if not isinstance(target, Made):
+            self.calls += 1
             self.say(f"changes the attributes of {said(target)}, which it did not make")
             return
         problem = calls.built(target, state)
         if problem:
             self.say(problem)
-        target.state = state
         if self.joblib and str(target.by) in arrays.WRAPPERS:
+            if target.state is not None:
+                raise Broken("a joblib array that is read twice")
+            target.state = state
             self._array(target)
+            self.stack[-1] = Made(Name("numpy", "ndarray"))
+        target.state = state
 
     def persid(self) -> None:
-        line = self.stream.line()
-        self._push(Persistent(line.decode("latin-1")))
+        self._push(Persistent((self.stream.line() or b"").decode("latin-1")))
         self.found.unreadable(f"{self.where} at {self.stream.offset}", "refers to objects that only its own loader has")
 
     def binpersid(self) -> None:
@@ -159,8 +168,9 @@ class Machine(Values):
             )
 
     def _import_lines(self, encoding: str) -> Name:
+        lines = [self.stream.line() for _ in range(2)]
         try:
-            module, name = (self.stream.line().decode(encoding) for _ in range(2))
+            module, name = ("(longer than any name)" if line is None else line.decode(encoding) for line in lines)
         except UnicodeDecodeError:
             raise Broken("a name that is not text") from None
         return self._import(Name(module, name))
@@ -175,6 +185,8 @@ class Machine(Values):
 
     def _call(self, callee: Symbol, args: Symbol, how: str) -> None:
         self.calls += 1
+        if is_plain(callee):
+            raise Broken("it calls what cannot be called")
         if not isinstance(callee, Name):
             self.say(f"calls {said(callee)}, which no name in the file says")
             self._push(UNKNOWN)

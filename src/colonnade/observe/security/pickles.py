@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from colonnade.observe.security.blobs import Damaged, TooMuch
 from colonnade.observe.security.machine import Machine
 from colonnade.observe.security.opcodes import PROTO
 from colonnade.observe.security.stream import Cut, Source, Stream
@@ -52,9 +53,13 @@ def judge_pickles(
     here = Findings()
     stream = Stream(opened())
     marked = _begins_as_pickle(stream.peek(2))
-    walked = walk(stream, where, here, limits, embedded=embedded)
-    if walked.two_readings:
-        walk(Stream(opened()), where, here, limits, joblib=False, embedded=embedded)
+    try:
+        walked = walk(stream, where, here, limits, embedded=embedded)
+        if walked.two_readings:
+            walk(Stream(opened()), where, here, limits, joblib=False, embedded=embedded)
+    except (Damaged, TooMuch):
+        found.add(here)
+        raise
     if likely == UNLIKELY:
         return _unlikely(walked, here, found)
     if not (walked.imports or here.bad or marked or likely == CLAIMED) and (walked.problem or walked.rest):

@@ -70,8 +70,8 @@ class Stream:
             if not self._fill():
                 raise Cut
 
-    def line(self) -> bytes:
-        """Up to the next newline, which is consumed and left off. Raises Cut at the end or past LONGEST_LINE."""
+    def line(self) -> bytes | None:
+        """Up to the next newline, which is consumed and left off; None when longer than LONGEST_LINE. Raises Cut."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -79,11 +79,12 @@ class Stream:
             if end >= 0:
                 parts.append(self._block[self._at : end])
                 self._at = end + 1
-                return b"".join(parts)
-            parts.append(self._block[self._at :])
-            size += len(parts[-1])
+                return b"".join(parts) if size <= LONGEST_LINE else None
+            size += len(self._block) - self._at
+            if size <= LONGEST_LINE:
+                parts.append(self._block[self._at :])
             self._at = len(self._block)
-            if size > LONGEST_LINE or not self._fill():
+            if not self._fill():
                 raise Cut
 
     def peek(self, size: int) -> bytes:

@@ -47,11 +47,12 @@ class Name:
 
 @dataclass(slots=True, eq=False)
 class Box:
-    """A list, dict or set; `entries` has the values under text keys, while there are few."""
+    """A list, dict or set; `entries` has the values under text keys; `whole`: these are surely all of them."""
 
     kind: str
     items: list[Symbol] = field(default_factory=list)
     entries: dict[str, Symbol] = field(default_factory=dict)
+    whole: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -81,3 +82,10 @@ def said(value: Symbol) -> str:
     if isinstance(value, Box | Unknown):
         return f"a value of type {value.kind}" if getattr(value, "kind", "") != "unknown" else "an unknown value"
     return f"a value of type {type(value).__name__.lower()}"
+
+
+def is_plain(value: Symbol) -> bool:
+    """Whether it is a number, text, bytes or a container: what has no attributes and cannot be called."""
+    if isinstance(value, Unknown):
+        return value is not UNKNOWN
+    return value is None or isinstance(value, int | str | bytes | tuple | Box)

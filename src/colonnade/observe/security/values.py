@@ -8,12 +8,29 @@ Lib/pickletools.py; where `pickle.py` and `_pickle.c` differ, the one that runs 
 from __future__ import annotations
 
 import codecs
+import re
 
 from colonnade.observe.security.stream import Stream
-from colonnade.observe.security.symbols import BIG_TUPLE, BYTES, FLOAT, INTEGER, KEPT, TEXT, Box, Made, Symbol, said
+from colonnade.observe.security.symbols import (
+    BIG_TUPLE,
+    BYTES,
+    FLOAT,
+    INTEGER,
+    KEPT,
+    TEXT,
+    Box,
+    Made,
+    Symbol,
+    is_plain,
+    said,
+)
 
 EMBEDDED = 64 << 20
 """Bytes that look like a serialised torch object are kept up to this, to be judged when they are loaded."""
+
+
+_DIGITS = re.compile(rb"\s*[+-]?\s*\d")
+_FLOAT = re.compile(rb"\s*[+-]?(\d|\.\d|inf|nan)", re.IGNORECASE)
 
 
 class Broken(Exception):
@@ -90,11 +107,10 @@ class Values:
 
     def int_line(self) -> None:
         text = self.stream.line()
-        self._push({b"00": False, b"01": True}.get(text) if text in {b"00", b"01"} else _number(text))
+        self._push(text == b"01" if text in {b"00", b"01"} else _whole(text))
 
     def long_line(self) -> None:
-        text = self.stream.line()
-        self._push(_number(text[:-1] if text.endswith(b"L") else text))
+        self._push(_whole(self.stream.line()))
 
     def binint(self) -> None:
         self._push(int.from_bytes(self.stream.take(4), "little", signed=True))
@@ -121,10 +137,9 @@ class Values:
             self._push(int.from_bytes(self.stream.take(size), "little", signed=True))
 
     def float_line(self) -> None:
-        try:
-            float(self.stream.line())
-        except ValueError:
-            raise Broken("a number that is none") from None
+        text = self.stream.line()
+        if text is not None and not _FLOAT.match(text):
+            raise Broken("a number that is none")
         self._push(FLOAT)
 
     def binfloat(self) -> None:
@@ -134,7 +149,11 @@ class Values:
     # --- text and bytes ----------------------------------------------------------------------------------------
 
     def string_line(self) -> None:
-        text = self.stream.line().strip(b"\r\n \t")
+        text = self.stream.line()
+        if text is None:
+            self._push(TEXT)
+            return
+        text = text.strip(b"\r\n \t")
         if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in {b"'", b'"'}:
             raise Broken("a text without quotes")
         try:
@@ -143,8 +162,9 @@ class Values:
             raise Broken("a text with a wrong escape") from None
 
     def unicode_line(self) -> None:
+        text = self.stream.line()
         try:
-            self._push(codecs.raw_unicode_escape_decode(self.stream.line())[0])
+            self._push(TEXT if text is None else codecs.raw_unicode_escape_decode(text)[0])
         except UnicodeDecodeError:
             raise Broken("a text with a wrong escape") from None
 
@@ -247,6 +267,8 @@ class Values:
         if isinstance(target, Box):
             if len(target.items) <= KEPT:
                 target.items.extend(items[:KEPT])
+        elif is_plain(target):
+            raise Broken("it adds to what is no list")
         elif not isinstance(target, Made):
             self.say(f"adds to {said(target)}, which is no list")
 
@@ -262,9 +284,12 @@ class Values:
         if isinstance(target, Box):
             if len(items) % 2:
                 raise Broken("a key without a value")
+            target.whole &= len(target.entries) <= KEPT and all(isinstance(key, str) for key in items[::2])
             if len(target.entries) <= KEPT:
                 pairs = zip(items[::2], items[1::2], strict=True)
                 target.entries.update((key, value) for key, value in pairs if isinstance(key, str))
+        elif is_plain(target):
+            raise Broken("it sets an item of what is no dictionary")
         elif not isinstance(target, Made):
             self.say(f"sets an item of {said(target)}, which is no dictionary")
 
@@ -305,8 +330,21 @@ class Values:
         return int.from_bytes(self.stream.take(width), "little")
 
 
-def _number(text: bytes) -> int:
+def _number(text: bytes | None) -> int:
+    """A memo key. C reads up to a zero byte."""
     try:
-        return int(text[:5000])
+        return int((text or b"").split(b"\0")[0][:4000])
     except ValueError:
         raise Broken("a number that is none") from None
+
+
+def _whole(text: bytes | None) -> Symbol:
+    """A whole number in text: of any base, and ended early by what C's strtol ends at."""
+    if text is None:
+        return INTEGER
+    if not _DIGITS.match(text):
+        raise Broken("a number that is none")
+    try:
+        return int(text.removesuffix(b"L")[:64], 0)
+    except ValueError:
+        return INTEGER

@@ -29,7 +29,7 @@ class Limits:
         stack: entries of the pickle machine's stack, and of its memo.
     """
 
-    operations: int = 200_000_000
+    operations: int = 50_000_000
     depth: int = 4
     members: int = 200_000
     unpacked_bytes: int = 16 << 30
