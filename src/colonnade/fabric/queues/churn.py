@@ -119,9 +119,11 @@ class Scheduler:
         self._planned_s: dict[Hashable, float] = {}
         self._fresh: set[Hashable] = set()
         self._on: list[dict[Hashable, Running]] = [{} for _ in cluster.nodes]
-        self._worth = _worth_keeping(cluster, history)
+        hosted = _hosted(cluster, history)
+        self._worth = (hosted > 0) & (hosted >= MOST_HOSTED * hosted.max(initial=0))
+        self._rare = hosted == hosted.max(initial=0)
         self._empty = np.ones(len(cluster.nodes), dtype=bool)
-        self._loose = _loose(cluster, self._worth, history, movable)
+        self._loose = _loose(cluster, hosted, history, movable)
         self._kept = self._worth.copy()
 
     def step(
@@ -174,6 +176,7 @@ class Scheduler:
         slot = (
             choose(claim, free & ~self._kept)
             or choose(claim, free & self._kept & ~self._empty)
+            or choose(claim, free & self._kept & ~self._rare)
             or choose(claim, free & self._kept)
         )
         if slot is not None:
@@ -297,22 +300,23 @@ class Scheduler:
         return mask
 
 
-def _worth_keeping(cluster: Cluster, history: Sequence[Past]) -> NDArray[np.bool_]:
-    """[N] nodes that could host, while empty, most of what past claims of several devices asked for."""
+def _hosted(cluster: Cluster, history: Sequence[Past]) -> NDArray[np.int64]:
+    """[N] devices of past claims of several devices that a node could host while it is empty."""
     hosted = np.zeros(len(cluster.nodes), dtype=np.int64)
     for claim, count in Counter(past.claim for past in history if past.claim.gpus > 1).items():
         hosted += cluster.fitting(claim) * claim.gpus * count
-    return np.asarray((hosted > 0) & (hosted >= MOST_HOSTED * hosted.max(initial=0)))
+    return hosted
 
 
-def _loose(cluster: Cluster, worth: NDArray[np.bool_], history: Sequence[Past], movable: str) -> NDArray[np.bool_]:
-    """[N] nodes where what must not move goes last; where everything may be moved, all of them."""
+def _loose(cluster: Cluster, hosted: NDArray[np.int64], history: Sequence[Past], movable: str) -> NDArray[np.bool_]:
+    """[N] nodes where what must not move goes last, those that host most first; all where everything may be moved."""
     loose = np.ones(len(cluster.nodes), dtype=bool)
     if movable == "all":
         return loose
     single = [past for past in history if past.claim.gpus == 1]
     work = sum(past.run_s * past.claim.milli for past in single)
     part = sum(past.run_s * past.claim.milli for past in single if past.qos == movable) / work if work else 0.0
-    devices = np.where(worth, cluster.open.sum(1), 0)
-    loose[:] = worth & (np.cumsum(devices) <= LOOSE_PART * part * int(cluster.open.sum()))
+    order = np.argsort(-hosted, kind="stable")
+    devices = np.where(hosted > 0, cluster.open.sum(1), 0)[order]
+    loose[order] = (devices > 0) & (np.cumsum(devices) <= LOOSE_PART * part * int(cluster.open.sum()))
     return loose
