@@ -44,6 +44,24 @@ def dumped(value: Any, protocol: int) -> Writer:
     return lambda path: path.write_bytes(pickle.dumps(value, protocol))
 
 
+def estimators(folder: Path) -> None:
+    """Every public estimator of scikit-learn that fits on small data with its defaults, one pickle each."""
+    from sklearn.utils import all_estimators
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.RandomState(5)
+    x = rng.rand(60, 4)
+    y = (x[:, 0] > 0.5).astype(int)
+    for name, cls in all_estimators():
+        try:
+            model = cls().fit(x, y)
+            data = pickle.dumps(model, 4)
+        except Exception as error:
+            print(f"{name} does not fit: {type(error).__name__}", file=sys.stderr)
+            continue
+        (folder / f"{name}.pkl").write_bytes(data)
+
+
 def joblib_dumped(value: Any, packing: Any) -> Writer:
     """A writer of one file of joblib."""
     import joblib

@@ -33,12 +33,13 @@ pandas.core.computation.eval.eval joblib.load joblib.numpy_pickle.load sklearn.u
 sklearn.externals.joblib.load scipy.io.loadmat torch.load torch.serialization.load torch.hub.load torch.jit.load
 torch._dynamo.guards.GuardBuilder.get torch._inductor.codecache.compile_file torch.utils.collect_env.run
 torch.utils.collect_env.run_and_read_all torch.utils.bottleneck.__main__.run_cprofile
-torch.utils.bottleneck.__main__.run_autograd_prof torch.fx.experimental.symbolic_shapes.ShapeEnv.evaluate_guards_expression
+torch.utils.bottleneck.__main__.run_autograd_prof
+torch.fx.experimental.symbolic_shapes.ShapeEnv.evaluate_guards_expression
 torch.utils.data.datapipes.utils.decoder.basichandlers torch.jit.unsupported_tensor_ops.execWrapper
 torch.utils._config_module.ConfigModule.load_config torch._tensor._rebuild_from_type_v2 torch.package.PackageImporter
 torch.nn.modules.module.torch.load keras.models.load_model tensorflow.io.write_file transformers.pipeline
 xgboost.core.ctypes.CDLL lightgbm.basic.ctypes.CDLL __main__.Model mypackage.Model
-""".split()
+""".split()  # noqa: SIM905 - a list to read
 """Callables that published bypasses used (advisories of picklescan, modelscan, fickling, CVE-2025-1716 and after)."""
 
 
@@ -67,7 +68,8 @@ OLD = b"cos\nsystem\n(Vtrue\ntR."
 def tricks() -> dict[str, bytes]:
     """Pickles that hide what they import or that they are pickles."""
     return {
-        "memo_confusion": b"\x80\x04\x8c\x02os\x8c\x06systemq\x010q\x000\x8c\x05torchq\x05\x940\x8c\x06Tensor\x940h\x00h\x01\x93Vx\n\x85R.",
+        "memo_confusion": b"\x80\x04\x8c\x02os\x8c\x06systemq\x010q\x000\x8c\x05torchq\x05\x940\x8c\x06Tensor"
+        b"\x940h\x00h\x01\x93Vx\n\x85R.",
         "put_and_memoize": b"(Vos\np7\nVsystem\np8\n1g7\ng8\n\x93(Vx\ntR.",
         "dup_and_pop": b"\x80\x04\x8c\x02os20\x8c\x06system\x93Vx\n\x85R.",
         "escapes_in_unicode": b"V\\u006fs\nV\\u0073ystem\n\x93(Vx\ntR.",
@@ -101,7 +103,8 @@ def tricks() -> dict[str, bytes]:
         "torch_bytes_inside": b"\x80\x02ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(b"\x80\x02" + OLD))
         + b"\x80\x02" + OLD + b"\x85R.",
         "memory_by_number": b"cbuiltins\nbytearray\n(I99999999999\ntR.",
-        "dtype_that_hides_objects": b"\x80\x02cnumpy\ndtype\nVV8\n\x85R(K\x03V|\nN(Va\nt}Va\ncnumpy\ndtype\nVO8\n\x85RK\0\x86"
+        "dtype_that_hides_objects": b"\x80\x02cnumpy\ndtype\nVV8\n\x85R(K\x03V|\nN(Va\nt}Va\ncnumpy\ndtype\nVO8\n"
+        b"\x85RK\0\x86"
         b"sK\x08K\x01K\0tb.",
         "torch_magic_by_eval": b"\x80\x02cbuiltins\neval\nX\x01\0\0\x001\x85R." + OLD,
     }  # fmt: skip

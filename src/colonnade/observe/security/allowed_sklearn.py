@@ -160,6 +160,7 @@ ESTIMATORS = {
     "sklearn.neighbors._ball_tree": "BallTree BallTree32 BallTree64 BinaryTree32 BinaryTree64",
     "sklearn.neighbors._base": "NeighborsBase",
     "sklearn.neighbors._classification": "KNeighborsClassifier RadiusNeighborsClassifier",
+    "sklearn.neighbors._graph": "KNeighborsTransformer RadiusNeighborsTransformer",
     "sklearn.neighbors._kd_tree": "BinaryTree32 BinaryTree64 KDTree KDTree32 KDTree64",
     "sklearn.neighbors._kde": "KernelDensity",
     "sklearn.neighbors._lof": "LocalOutlierFactor",
@@ -203,6 +204,7 @@ SCORERS = (
 """Functions that a stored scorer refers to: values, never called by the pickle."""
 
 VALUES = {
+    "sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",
     "sklearn.metrics._classification": SCORERS,
     "sklearn.metrics._regression": SCORERS,
     "sklearn.metrics._ranking": SCORERS,

@@ -177,7 +177,7 @@ def read_npy(reading: Reading, blob: Blob, where: str, _depth: int) -> str:
     """An array of numpy: its header, and the pickle where the entries are objects."""
     try:
         objects, skip = _npy_header(blob.head(70_000))
-    except (ValueError, SyntaxError, MemoryError, RecursionError, struct.error) as error:
+    except (ValueError, SyntaxError, MemoryError, RecursionError, IndexError, struct.error) as error:
         reading.found.unreadable(where, f"its header cannot be read ({type(error).__name__})")
         return "npy"
     if objects:

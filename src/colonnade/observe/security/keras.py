@@ -3,7 +3,7 @@
 
 The objects of a configuration name a module and a class; Keras imports the one and calls the other. Known attacks:
 Lambda layers (CVE-2024-3660), `module: os` (CVE-2025-1550), its own dangerous functions such as `keras.utils.get_file`
-(CVE-2025-8747) and `keras.config.enable_unsafe_deserialization` (CVE-2025-9906). Reads parsed JSON; decides nothing else.
+(CVE-2025-8747) and `keras.config.enable_unsafe_deserialization` (CVE-2025-9906). Reads parsed JSON only.
 """
 
 from __future__ import annotations
