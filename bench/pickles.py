@@ -26,7 +26,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "bench"), str(ROOT)]
 
-import pickles_genuine  # noqa: E402
+import pickles_genuine  # type: ignore[import-not-found]  # noqa: E402
 from colonnade.observe.security import judge  # noqa: E402
 from report import write_result  # noqa: E402
 from tests.observe import pickle_attacks  # noqa: E402
@@ -144,7 +144,7 @@ def _safely(scan: Scanner) -> Scanner:
 
 
 def _modelscan() -> Scanner:
-    from modelscan.modelscan import ModelScan
+    from modelscan.modelscan import ModelScan  # type: ignore[import-not-found]
 
     def scan(path: Path) -> str:
         said = ModelScan().scan(path)
@@ -154,7 +154,7 @@ def _modelscan() -> Scanner:
 
 
 def _picklescan() -> Scanner:
-    from picklescan.scanner import scan_file_path
+    from picklescan.scanner import scan_file_path  # type: ignore[import-not-found]
 
     def scan(path: Path) -> str:
         said = scan_file_path(str(path))
@@ -164,7 +164,7 @@ def _picklescan() -> Scanner:
 
 
 def _fickling() -> Scanner:
-    import fickling
+    import fickling  # type: ignore[import-not-found]
 
     return lambda path: NOTHING if fickling.is_likely_safe(str(path)) else ISSUE
 
