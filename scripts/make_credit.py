@@ -28,7 +28,7 @@ LATE = 30
 A_DAY = 16
 HEADER = ("customer", "day", "age", "group", "region", "income", "debt", "months_employed", "late_before", "default")
 REGIONS = {"north": 0.0, "south": 0.25, "east": -0.1, "west": 0.1}
-BATCHES = {"2025-q1.csv": range(0, 90), "2025-q2.csv": range(90, 180)}
+BATCHES = {"2025-q1.csv": range(90), "2025-q2.csv": range(90, 180)}
 LOOKED_ON = 180
 """The day on which the committed batches were exported."""
 Row = list[str]

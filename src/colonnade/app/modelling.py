@@ -146,7 +146,7 @@ class Modelling:
 def _gate(gate: DeclaredGate) -> Gate:
     low = gate.at_least is not None or gate.not_below is not None
     limit = gate.at_least if gate.at_least is not None else gate.at_most
-    return Gate(gate.metric, "at_least" if low else "at_most", limit)
+    return Gate(gate.metric, "at_least" if low else "at_most", limit, gate.margin)
 
 
 def _python() -> str:

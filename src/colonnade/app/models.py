@@ -30,7 +30,7 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
         "live": _live(here[0], pipelines) if here else None,
         "steps": [_step(step) for step in steps],
         "quarantined": _quarantined(steps),
-        "history": [_pipeline(pipeline) for pipeline in pipelines],
+        "history": [_pipeline(state, pipeline) for pipeline in pipelines],
     }
 
 
@@ -55,7 +55,7 @@ def _step(step: Row) -> dict[str, Any]:
     }
 
 
-def _pipeline(row: Row) -> dict[str, Any]:
+def _pipeline(state: State, row: Row) -> dict[str, Any]:
     return {
         "ref": f"run/{row['run']}",
         "trigger": row["cause"],
@@ -63,11 +63,19 @@ def _pipeline(row: Row) -> dict[str, Any]:
         "version": row["version"] or None,
         "reason": row["reason"] or None,
         "metrics": json.loads(row["metrics"]),
+        "gates": _findings(state, row["decision"]),
         "decision": f"decision/{row['decision']}" if row["decision"] else None,
         "began": rfc3339(row["created_ms"]),
         "ended": rfc3339(row["finished_ms"]) if row["finished_ms"] else None,
         "exposure": 0,
     }
+
+
+def _findings(state: State, decision: str) -> list[Mapping[str, Any]]:
+    """What each gate found: value, limit, difference from the incumbent with its interval."""
+    rows = state.rows("meta_get", key=f"findings/{decision}") if decision else []
+    found: list[Mapping[str, Any]] = json.loads(rows[0]["value"]) if rows else []
+    return found
 
 
 def _quarantined(steps: list[Row]) -> list[Mapping[str, Any]]:

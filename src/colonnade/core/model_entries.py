@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from colonnade.core.building import Mac, Stamp, leaf_of, macs_of, some
 from colonnade.core.leaf import Leaf
@@ -44,11 +44,22 @@ def step_finished(
 
 
 def candidate_judged(
-    stamp: Stamp, *, decision: str, model: str, run: str, version: str, verdict: str, gates: int, failed: int
+    stamp: Stamp,
+    *,
+    decision: str,
+    model: str,
+    run: str,
+    version: str,
+    verdict: str,
+    gates: int,
+    failed: int,
+    found: Mapping[str, int],
 ) -> Leaf:
-    """Whether a model that was trained may go live: allow or deny; `version` is `sha256:HEX`."""
+    """Whether a model that was trained may go live: allow or deny; `version` is `sha256:HEX`. `found`: the difference
+    from the incumbent and its interval, where they were compared row by row.
+    """
     refs = some(on=model, by=run, model=version)
-    n = {"failed": failed, "gates": gates}
+    n = {"failed": failed, "gates": gates, **found}
     return leaf_of(stamp, "candidate.judged", decision, refs, n=n, status={"verdict": verdict})
 
 

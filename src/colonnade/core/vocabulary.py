@@ -66,7 +66,7 @@ class Kind:
 _CONTENT = {"content": "the file's bytes", "path": "the declared path"}
 _SIZES = {"chars": "code points of the text", "chunks": "chunks of it"}
 _RUN = ("ingest", "embed", "evaluate", "collect", "command", "pipeline")
-_STEP = ("snapshot", "split", "train", "evaluate", "package")
+_STEP = ("snapshot", "split", "train", "evaluate", "package", "compare")
 
 _SHARE = {
     "gpus": "how many devices",
@@ -242,7 +242,13 @@ KINDS: Mapping[str, Kind] = {
         "Whether a model that was trained may go live.",
         "dec",
         ("on", "by", "model"),
-        n={"gates": "gates that it had to pass", "failed": "of them, those that it did not"},
+        n={
+            "gates": "gates that it had to pass",
+            "failed": "of them, those that it did not",
+            "difference_millionths": "candidate less incumbent on the same rows, where compared row by row, times 10^6",
+            "low_millionths": "the lower end of its interval",
+            "high_millionths": "the upper end of its interval",
+        },
         status={"verdict": ("allow", "deny")},
     ),
     "model.promoted": Kind(

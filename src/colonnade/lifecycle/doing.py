@@ -17,7 +17,8 @@ from colonnade.core import model_entries
 from colonnade.core.errors import UsageError
 from colonnade.lifecycle.artifacts import Artifact, Artifacts, collect
 from colonnade.lifecycle.data import Snapshot, take_snapshot
-from colonnade.lifecycle.pipelines import Pipelines, Step
+from colonnade.lifecycle.judging import PREDICTIONS, read_predictions
+from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
 from colonnade.lifecycle.table import divide, read_table, together, written
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.work import METRICS, Bench, Place, clear, command, prepare, read_metrics
@@ -26,6 +27,8 @@ from colonnade.ports.outside.state import Row, State, Transaction
 from colonnade.ports.rowlease import RowLease
 from colonnade.ports.skills.leases import Leasing, Wish
 
+SCRIPTS = {"train": "split", "evaluate": "train", "compare": "package"}
+"""Steps that run a user's script, and the step that each follows."""
 BACK_OFF_MS = (1_000, 5_000, 30_000)
 
 
@@ -66,13 +69,15 @@ class Doing:
             return False
         if step.step == "snapshot":
             return self._snapshot(step)
-        inputs = self._inputs(step.step, steps)
-        keyed = replace(step, key=key_of(step.step, inputs))
+        if step.step == "compare":
+            step = replace(step, told=json.dumps({"incumbent": self._incumbent(steps)}))
+        inputs = self._inputs(step, steps)
+        keyed = replace(step, key=key_of("evaluate" if step.step == "compare" else step.step, inputs))
         rows = self._tools.state.rows("step_get", project=self._tools.journal.project, key=keyed.key)
         if rows:
             self._pipelines.cached(keyed, rows[0])
             return True
-        if step.step in {"train", "evaluate"}:
+        if step.step in SCRIPTS:
             self._ask(keyed, steps)
             return False
         begun = self._pipelines.begin_inline(keyed)
@@ -83,21 +88,36 @@ class Doing:
         self._pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=before.run)
         return True
 
-    def _inputs(self, step: str, steps: Mapping[str, Step]) -> dict[str, Any]:
+    def _incumbent(self, steps: Mapping[str, Step]) -> str:
+        """The version that the candidate is compared with: what is live; if nothing is, or no gate asks, itself."""
+        here = self._tools.state.rows(
+            "name_get", project=self._tools.journal.project, kind=CHAMPION, name=self._wanted.name
+        )
+        asked = any(gate.limit is None for gate in self._wanted.gates)
+        return str(here[0]["digest"]) if here and asked else steps["package"].artifact
+
+    def _model(self, step: Step, steps: Mapping[str, Step]) -> str:
+        """The artifact of the model that a step evaluates."""
+        if step.step == "evaluate":
+            return steps["train"].artifact
+        version = json.loads(step.told)["incumbent"]
+        return str(self._tools.artifacts.get(version).about.get("model", version))
+
+    def _inputs(self, doing: Step, steps: Mapping[str, Step]) -> dict[str, Any]:
         """Everything that a step's result depends on."""
-        wanted, artifacts = self._wanted, self._tools.artifacts
+        wanted, artifacts, step = self._wanted, self._tools.artifacts, doing.step
         if step == "split":
             return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time}
         if step == "package":
             return {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
         parts = {entry.path: entry.content for entry in artifacts.get(steps["split"].artifact).files}
         inputs: dict[str, Any] = {
-            "code": self._code[step],
+            "code": self._code["train" if step == "train" else "evaluate"],
             "parameters": self._parameters(),
             "python": self._tools.python,
             "data": parts["train.csv" if step == "train" else "test.csv"],
         }
-        return inputs if step == "train" else {**inputs, "model": steps["train"].artifact}
+        return inputs if step == "train" else {**inputs, "model": self._model(doing, steps)}
 
     def _parameters(self) -> dict[str, Any]:
         return {**self._wanted.parameters, "label": self._wanted.label, "time": self._wanted.time}
@@ -164,6 +184,7 @@ class Doing:
         model, report = artifacts.get(steps["train"].artifact), artifacts.get(steps["evaluate"].artifact)
         about = {
             "metrics": report.about["metrics"],
+            "model": steps["train"].artifact,
             "dataset": steps["snapshot"].artifact,
             "parameters": self._parameters(),
             "code": dict(self._code),
@@ -176,14 +197,14 @@ class Doing:
         """Hand a script to the fabric; the try and its lease are kept in one transaction."""
         tools = self._tools
         attempt = replace(step, state="running", attempts=step.attempts + 1, started_ms=tools.state.now_ms())
-        place = prepare(tools.bench, _try(attempt), self._closure(step.step), self._parameters())
+        place = prepare(tools.bench, _try(attempt), self._closure(_code_of(step)), self._parameters())
         split = tools.artifacts.get(steps["split"].artifact)
         part = "train.csv" if step.step == "train" else "test.csv"
         entry = next(entry for entry in split.files if entry.path == part)
         (place.input / part).write_bytes(tools.artifacts.read(entry))
-        if step.step == "evaluate":
-            tools.artifacts.lay_out(steps["train"].artifact, place.input / "model")
-        argv, environment = command(tools.bench, place, step.step, self._wanted.script(step.step).name)
+        if step.step != "train":
+            tools.artifacts.lay_out(self._model(step, steps), place.input / "model")
+        argv, environment = command(tools.bench, place, _code_of(step), self._wanted.script(step.step).name)
         claim = self._wanted.claim
         wish = Wish(claim, argv, str(place.folder), tools.actor, self._wanted.queue, environment)
         tools.leasing.ask(wish, functools.partial(self._asked, attempt))
@@ -207,10 +228,11 @@ class Doing:
                 tools.leasing.release(step.lease)
             return False
         if over.outcome == "succeeded":
-            follows = steps["split" if step.step == "train" else "train"].run
-            artifact = self._collected(step, place)
+            follows = steps[SCRIPTS[step.step]].run
+            artifact = self._collected(step, steps, place)
             gave = artifact.digest if step.step == "train" else None
-            self._pipelines.finish(step, artifact.digest, code=self._code[step.step], gave=gave, follows=follows)
+            code, told = self._code[_code_of(step)], json.loads(step.told)
+            self._pipelines.finish(step, artifact.digest, code=code, gave=gave, follows=follows, told=told)
             clear(place)
             return True
         late = tools.state.now_ms() - (step.started_ms or 0) > self._wanted.timeout_ms
@@ -223,14 +245,26 @@ class Doing:
         if step.attempts <= self._wanted.retries:
             pause = BACK_OFF_MS[min(step.attempts - 1, len(BACK_OFF_MS) - 1)]
             self._pipelines.again(step, error, tools.state.now_ms() + pause)
+        elif step.step == "compare":
+            self._not_compared(step, error)
+            return True
         else:
             self._pipelines.fail(step, error)
             raise Stopped("failed", f"{step.step}: {error}")
         return False
 
-    def _collected(self, step: Step, place: Place) -> Artifact:
+    def _not_compared(self, step: Step, error: str) -> None:
+        """The incumbent cannot be read by today's evaluation: what was measured of it then has to do."""
+        version = json.loads(step.told)["incumbent"]
+        told = json.dumps({"incumbent": version, "as_measured_then": error}, ensure_ascii=False)
+        self._pipelines.cached(replace(step, told=told, error=error), {"artifact": version, "subject": "", "run": ""})
+
+    def _collected(self, step: Step, steps: Mapping[str, Step], place: Place) -> Artifact:
         files = collect(place.output)
-        if step.step == "evaluate":
+        if step.step != "train":
+            if PREDICTIONS in files:
+                held_out = self._tools.artifacts.get(steps["split"].artifact).about["test"]
+                read_predictions((place.output / PREDICTIONS).read_bytes(), held_out)
             return self._tools.artifacts.put("report", files, {"metrics": read_metrics(place)})
         if not files:
             raise UsageError("training wrote nothing into its output folder", code="model_missing")
@@ -240,3 +274,8 @@ class Doing:
 
 def _try(step: Step) -> str:
     return f"{step.pipeline}-{step.step}-{step.attempts}"
+
+
+def _code_of(step: Step) -> str:
+    """Whose script a step runs."""
+    return "train" if step.step == "train" else "evaluate"

@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colonnade.core import model_entries
 from colonnade.core.errors import ColonnadeError, Lost, UsageError
 from colonnade.lifecycle.closure import closure, digest_of
 from colonnade.lifecycle.doing import Doing, Stopped, Tools
-from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
-from colonnade.lifecycle.wanted import Wanted, judged, key_of
+from colonnade.lifecycle.judging import PREDICTIONS, Finding, Report, judge, read_predictions
+from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, Pipelines, Step
+from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.ports.outside.state import Row, Transaction
 from colonnade.ports.rowlease import RowLease
 
@@ -153,8 +154,16 @@ class ModelLoop:
         if live == version:
             self._end(pipeline, "unchanged", version=version, reason="it is live already", metrics=metrics)
             return
-        incumbent = tools.artifacts.get(live).about["metrics"] if live else None
-        failed = judged(self.wanted.gates, metrics, incumbent)
+        compared = json.loads(steps["compare"].told)["incumbent"]
+        if live and compared != live and any(gate.limit is None for gate in self.wanted.gates):
+            reason = "the live version was changed while its candidate was compared; it is compared anew"
+            self._end(pipeline, "failed", version=version, reason=reason, metrics=metrics)
+            self.by_hand, self._taken = True, None
+            return
+        incumbent = self._report(steps["compare"].artifact) if live else None
+        findings = judge(self.wanted.gates, self._report(steps["evaluate"].artifact), incumbent)
+        failed = [finding.reason for finding in findings if not finding.passed]
+        compared_well = [finding.reason for finding in findings if finding.against == "incumbent"]
         decision = state.new_id("dec")
         with state.transaction() as tx:
             self._row.check(tx)
@@ -168,6 +177,7 @@ class ModelLoop:
                     verdict="deny" if failed else "allow",
                     gates=len(self.wanted.gates),
                     failed=len(failed),
+                    found=_in_millionths(findings),
                 )
             )
             if not failed:
@@ -177,11 +187,21 @@ class ModelLoop:
                 pipeline,
                 "refused" if failed else "promoted",
                 version=version,
-                reason="; ".join(failed),
+                reason="; ".join(failed or compared_well),
                 metrics=metrics,
                 decision=decision,
             )
+            found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
+            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
         _log.info("model %s: %s", self.wanted.name, f"refused: {'; '.join(failed)}" if failed else "promoted")
+
+    def _report(self, digest: str) -> Report:
+        """An evaluation's report; or a version, of which only what was measured then is known."""
+        artifact = self._tools.artifacts.get(digest)
+        rows = next((entry for entry in artifact.files if entry.path == PREDICTIONS), None)
+        if artifact.kind != "report" or rows is None:
+            return Report(artifact.about["metrics"])
+        return Report(artifact.about["metrics"], read_predictions(self._tools.artifacts.read(rows)))
 
     def _promote(self, tx: Transaction, pipeline: Row, version: str, decision: str, here: list[Row]) -> None:
         project, name = self._tools.journal.project, self.wanted.name
@@ -216,3 +236,13 @@ class ModelLoop:
         with self._tools.state.transaction() as tx:
             self._row.check(tx)
             self.pipelines.end(tx, pipeline, outcome, version=version, reason=reason, metrics=metrics)
+
+
+def _in_millionths(findings: Sequence[Finding]) -> Mapping[str, int]:
+    """The difference and its interval of the gate that decides (the first that failed, else the first), for the log."""
+    found = sorted((one for one in findings if one.low is not None), key=lambda one: one.passed)
+    if not found:
+        return {}
+    ends = {"difference": found[0].difference, "low": found[0].low, "high": found[0].high}
+    return {f"{name}_millionths": round(1e6 * value) for name, value in ends.items() if value is not None
+            and abs(value) < 1e9}  # fmt: skip

@@ -18,6 +18,8 @@ from colonnade.ports.outside.state import Row, State, Transaction
 
 CHAMPION = "model"
 """The kind of the Name that points to a model's live version."""
+FINDINGS = "findings/"
+"""Under this and a decision's id, `meta` keeps what each gate found."""
 
 
 @dataclass(frozen=True, slots=True)

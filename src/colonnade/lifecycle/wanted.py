@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,27 @@ from typing import Any
 from colonnade.core.claims import Claim
 from colonnade.lifecycle.table import Rules
 
-STEPS = ("snapshot", "split", "train", "evaluate", "package")
-"""In their order. `train` and `evaluate` run the user's code, each in a process of its own under a lease."""
+STEPS = ("snapshot", "split", "train", "evaluate", "package", "compare")
+"""In their order. `train`, `evaluate` and `compare` run the user's code, each in a process of its own under a lease;
+`compare` evaluates the incumbent on the candidate's held-out rows.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A limit that a metric must keep: `bound` "at_least" or "at_most"; `limit` None: the incumbent's value."""
+    """A limit that a metric must keep: `bound` "at_least" or "at_most"; `limit` None: the incumbent's value.
+
+    `margin`: how much worse than the incumbent is still no harm, in the metric's unit; None: as `judging` says.
+    """
 
     metric: str
     bound: str
     limit: float | None
+    margin: float | None = None
 
-    def said(self) -> str:
+    def word(self) -> str:
         """For people."""
-        word = "at least" if self.bound == "at_least" else "at most"
-        return f"{self.metric} {word} {'the incumbent’s' if self.limit is None else f'{self.limit:g}'}"
+        return "at least" if self.bound == "at_least" else "at most"
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Wanted:
         return sorted(found)
 
     def script(self, step: str) -> Path:
-        """The script of `train` or `evaluate`."""
+        """The script of `train`, `evaluate` or `compare`."""
         return self.train if step == "train" else self.evaluate
 
     def specification(self) -> str:
@@ -79,25 +84,6 @@ def key_of(step: str, inputs: Mapping[str, Any]) -> str:
     """
     text = json.dumps({"inputs": inputs, "step": step, "version": 1}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def judged(gates: Sequence[Gate], metrics: Mapping[str, float], incumbent: Mapping[str, float] | None) -> list[str]:
-    """The gates that are not passed, in words; empty: it may go live. Without an incumbent, it is not compared.
-
-    >>> judged([Gate("accuracy", "at_least", 0.9)], {"accuracy": 0.8}, None)
-    ['accuracy is 0.8, at least 0.9 is wanted']
-    """
-    failed = []
-    for gate in gates:
-        value = metrics.get(gate.metric)
-        limit = gate.limit if gate.limit is not None else (incumbent or {}).get(gate.metric)
-        word = "at least" if gate.bound == "at_least" else "at most"
-        if value is None:
-            failed.append(f"{gate.metric} was not measured")
-        elif limit is not None and not (value >= limit if gate.bound == "at_least" else value <= limit):
-            whose = " (the incumbent’s)" if gate.limit is None else ""
-            failed.append(f"{gate.metric} is {value:g}, {word} {limit:g}{whose} is wanted")
-    return failed
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:

@@ -52,12 +52,17 @@ class Gate(Strict):
     at_most: float | int | None = None
     not_below: Literal["incumbent"] | None = None
     not_above: Literal["incumbent"] | None = None
+    margin: float | None = Field(
+        None, ge=0, description="How much worse than the incumbent is no harm, in the metric's unit. Default: 0.01."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Gate:
         limits = (self.at_least, self.at_most, self.not_below, self.not_above)
         if sum(limit is not None for limit in limits) != 1:
             raise ValueError("a gate has exactly one of at_least, at_most, not_below, not_above")
+        if self.margin is not None and self.not_below is None and self.not_above is None:
+            raise ValueError("a margin goes with not_below or not_above")
         return self
 
 
