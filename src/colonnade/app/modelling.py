@@ -140,6 +140,7 @@ class Modelling:
             timeout_ms=model.timeout_s * 1000,
             retries=model.retries,
             watch=model.watch,
+            label_delay=model.label_delay,
         )
 
 

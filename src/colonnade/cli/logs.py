@@ -23,6 +23,8 @@ from colonnade.core.errors import UnknownName
 
 TARGETS = {"out": 1, "err": 2}
 TAIL_BYTES = 1 << 20
+EXIT_CODES = {"promoted": 0, "unchanged": 0, "refused": 3, "quarantined": 3, "failed": 1}
+"""Of a model's pipeline, by its outcome; `colonnade train` ends with the same."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +73,7 @@ def _run(places: Places, args: argparse.Namespace) -> int:
         found = Labels(state, keys).find("run", asked) or asked
         rows = state.rows("run_get", id=found)
         leases = state.rows("leases_of_run", run=found)
+        pipelines = state.rows("pipeline_get", run=found)
     if not rows:
         raise UnknownName(f"there is no run {args.ref!r}", hint="the console's page `Runs` lists them")
     row = dict(rows[0])
@@ -79,6 +82,8 @@ def _run(places: Places, args: argparse.Namespace) -> int:
         last = (
             {"exit_code": leases[-1]["code"], "leases": [f"lease/{lease['id']}" for lease in leases]} if leases else {}
         )
+        if pipelines and pipelines[0]["outcome"]:
+            last = {"outcome": pipelines[0]["outcome"], "exit_code": EXIT_CODES.get(pipelines[0]["outcome"], 1)}
         emit({"schema": "colonnade.run/1", "ref": f"run/{row['id']}", **row, **last})
         return 0
     if leases:

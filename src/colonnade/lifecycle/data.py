@@ -28,17 +28,19 @@ class Snapshot:
 
     Attributes:
         artifact: the data set; None when no file keeps the contract.
-        rows: in it.
+        rows: in it; `unlabelled`: of them, those whose label is not known yet. They train nothing.
     """
 
     artifact: Artifact | None
     rows: int
     quarantined: Sequence[Quarantined]
+    unlabelled: int = 0
 
     def told(self) -> dict[str, Any]:
         """For the step's row, `status` and the console."""
         return {
             "rows": self.rows,
+            "unlabelled": self.unlabelled,
             "quarantined": [
                 {"path": one.path, "breaches": [breach.to_json() for breach in one.breaches]}
                 for one in self.quarantined
@@ -75,5 +77,6 @@ def take_snapshot(wanted: Wanted, artifacts: Artifacts) -> Snapshot:
     if not good:
         return Snapshot(None, 0, bad)
     rows = sum(len(table.rows) for table in tables)
-    about = {"columns": profile(together(tables)), "rows": rows, "label": wanted.label}
-    return Snapshot(artifacts.put("dataset", good, about), rows, bad)
+    unlabelled = sum(not value.strip() for table in tables for value in table.column(wanted.label))
+    about = {"columns": profile(together(tables)), "rows": rows, "unlabelled": unlabelled, "label": wanted.label}
+    return Snapshot(artifacts.put("dataset", good, about), rows, bad, unlabelled)

@@ -19,7 +19,7 @@ from colonnade.lifecycle.artifacts import Artifact, Artifacts, collect
 from colonnade.lifecycle.data import Snapshot, take_snapshot
 from colonnade.lifecycle.judging import PREDICTIONS, read_predictions
 from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
-from colonnade.lifecycle.table import divide, read_table, together, written
+from colonnade.lifecycle.table import divide, labelled, read_table, together, written
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.work import METRICS, Bench, Place, clear, command, prepare, read_metrics
 from colonnade.ports.journal import Journal
@@ -107,7 +107,8 @@ class Doing:
         """Everything that a step's result depends on."""
         wanted, artifacts, step = self._wanted, self._tools.artifacts, doing.step
         if step == "split":
-            return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time}
+            return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time,
+                    "delay": wanted.label_delay, "label": wanted.label}  # fmt: skip
         if step == "package":
             return {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
         parts = {entry.path: entry.content for entry in artifacts.get(steps["split"].artifact).files}
@@ -172,9 +173,12 @@ class Doing:
         artifacts = self._tools.artifacts
         dataset = artifacts.get(steps["snapshot"].artifact)
         tables = [read_table(artifacts.read(entry), entry.path) for entry in dataset.files]
-        train, test = divide(together(tables), self._wanted.holdout, self._wanted.time)
+        wanted = self._wanted
+        known = labelled(together(tables), wanted.label)
+        train, test = divide(known, wanted.holdout, wanted.time, wanted.label_delay)
         if not train.rows or not test.rows:
-            raise UsageError("there are too few rows to hold some out", code="data_missing")
+            hint = "rows without a label, and rows whose label came too late, do not count"
+            raise UsageError("there are too few rows to hold some out", hint=hint, code="data_missing")
         about = {"train": len(train.rows), "test": len(test.rows)}
         return artifacts.put("split", {"train.csv": written(train), "test.csv": written(test)}, about)
 

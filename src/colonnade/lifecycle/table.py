@@ -11,6 +11,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from colonnade.core.errors import UsageError
@@ -114,19 +115,26 @@ def profile(table: Table) -> dict[str, dict[str, Any]]:
     return {name: _profile(table.column(name)) for name in table.header}
 
 
-def divide(table: Table, holdout: float, time: str | None) -> tuple[Table, Table]:
-    """(for training, held out). By time: the newest rows are held out. Otherwise by a hash of each row, so that a row
-    stays on its side whatever is added around it.
+def divide(table: Table, holdout: float, time: str | None, delay: float = 0) -> tuple[Table, Table]:
+    """(for training, held out). By time: the newest rows are held out, and no moment lies on both sides. Otherwise by
+    a hash of each row, so that a row stays on its side whatever is added around it.
+
+    `delay`: how long after its moment a row's label is known (numbers: their unit; dates: days). What was not known
+    when the first held-out row came is left out of training. Raises UsageError for a time that cannot be ordered.
     """
     if time is not None:
-        ordered = sorted(table.rows, key=lambda row: (_sortable(row[1][table.header.index(time)]), row[1]))
-        cut = len(ordered) - round(len(ordered) * holdout)
-        return Table(table.header, tuple(ordered[:cut])), Table(table.header, tuple(ordered[cut:]))
+        return _by_time(table, holdout, table.column(time), delay)
     sides: tuple[list[Any], list[Any]] = ([], [])
     for line, values in table.rows:
         digest = hashlib.sha256("\0".join(values).encode()).digest()
         sides[int.from_bytes(digest[:8], "big") < holdout * 2**64].append((line, values))
     return Table(table.header, tuple(sides[0])), Table(table.header, tuple(sides[1]))
+
+
+def labelled(table: Table, label: str) -> Table:
+    """Without the rows whose label is not known yet."""
+    place = table.header.index(label)
+    return Table(table.header, tuple(row for row in table.rows if row[1][place].strip()))
 
 
 def together(tables: Sequence[Table]) -> Table:
@@ -210,6 +218,31 @@ def _number(value: str) -> float | None:
     return number if number - number == 0 else None  # neither infinite nor no number
 
 
-def _sortable(value: str) -> tuple[int, float, str]:
-    number = _number(value)
-    return (0, number, "") if number is not None else (1, 0.0, value)
+def _by_time(table: Table, holdout: float, times: Sequence[str], delay: float) -> tuple[Table, Table]:
+    moments = _moments(times)
+    ordered = sorted(zip(moments, table.rows, strict=True), key=lambda pair: (pair[0], pair[1][1]))
+    cut = len(ordered) - max(1, round(len(ordered) * holdout))
+    first = ordered[cut][0] if ordered else 0.0
+    if ordered and first == ordered[0][0]:
+        first = next((moment for moment, _ in ordered if moment > first), first)
+    train = tuple(row for moment, row in ordered if moment < first and moment + delay <= first)
+    return Table(table.header, train), Table(table.header, tuple(row for moment, row in ordered if moment >= first))
+
+
+def _moments(times: Sequence[str]) -> list[float]:
+    """Numbers as they are; dates by ISO 8601 in days (without a zone: UTC)."""
+    numbers = [_number(value) for value in times]
+    if all(number is not None for number in numbers):
+        return [number for number in numbers if number is not None]
+    found = []
+    for value in times:
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError as error:
+            raise UsageError(
+                f"the time {value!r} is neither a number nor a date like 2026-01-31",
+                hint="`time` names a column of numbers, or of dates by ISO 8601; none may be empty",
+                code="time_unreadable",
+            ) from error
+        found.append((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() / 86_400)
+    return found

@@ -57,6 +57,7 @@ class Wanted:
     timeout_ms: int
     retries: int
     watch: bool
+    label_delay: float = 0
 
     def files(self) -> list[Path]:
         """The data's files of now, sorted by their path."""
@@ -71,7 +72,8 @@ class Wanted:
         """A digest of all that is declared and shapes the result; where data and code lie does not."""
         said = {
             "label": self.label, "time": self.time, "holdout": self.holdout, "rules": asdict(self.rules),
-            "parameters": dict(self.parameters), "gates": [asdict(gate) for gate in self.gates],
+            "label_delay": self.label_delay, "parameters": dict(self.parameters),
+            "gates": [asdict(gate) for gate in self.gates],
         }  # fmt: skip
         return key_of("specification", said)
 

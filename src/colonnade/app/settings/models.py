@@ -76,6 +76,11 @@ class Model(Strict):
     time: str | None = Field(
         None, description="A column that sorts by time: the newest rows are held out, not random ones."
     )
+    label_delay: float = Field(
+        0,
+        ge=0,
+        description="How long after `time` a label is known (dates: days). Training never sees what was not known yet.",
+    )
     holdout: float = Field(0.2, gt=0, lt=1, description="The share of rows that training never sees.")
     contract: Contract = Field(default_factory=Contract)
     train: Script
@@ -92,6 +97,12 @@ class Model(Strict):
     timeout_s: int = Field(3600, ge=1, le=30 * 86_400, description="Of one step.")
     retries: int = Field(1, ge=0, le=20, description="How often a step that failed is tried again.")
     watch: bool = Field(True, description="Train again when the data or the code changes.")
+
+    @model_validator(mode="after")
+    def _delayed(self) -> Model:
+        if self.label_delay and self.time is None:
+            raise ValueError("label_delay is counted from `time`, which is missing")
+        return self
 
     def patterns(self) -> list[str]:
         """Where the data lies."""
