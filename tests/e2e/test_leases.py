@@ -64,6 +64,13 @@ def states(project: Project) -> Counter[str]:
     return Counter(lease["state"] for lease in gpu(project)["leases"])
 
 
+def kept(project: Project) -> dict[str, int]:
+    """State of each lease -> what is held of all devices, from one look."""
+    document = gpu(project)
+    used = sum(device["used_milli"] for device in document["devices"])
+    return {lease["state"]: used for lease in document["leases"]}
+
+
 def pids(project: Project) -> set[int]:
     return {lease["pid"] for lease in gpu(project)["leases"] if lease["pid"]}
 
@@ -109,12 +116,11 @@ def test_seventeen_halves_on_eight_devices_survive_the_daemon_and_follow_one_ano
 
 
 def test_what_ignores_sigterm_keeps_its_share_until_it_is_gone(begin: Begin) -> None:
-    project = begin(grace_s=3)
+    project = begin(grace_s=8)
     run = start(project, "--", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
     until(lambda: pids(project), 10)
     run.terminate()
-    until(lambda: states(project) == {"releasing": 1}, 2)
-    assert sum(device["used_milli"] for device in gpu(project)["devices"]) == 1000
+    until(lambda: kept(project) == {"releasing": 1000}, 6)
     assert ended(run)[0] == 137
     until(lambda: not gpu(project)["leases"], 5)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from colonnade.app import wiring
+from colonnade.app.presence import find_daemon
 from colonnade.app.settings.environment import Places
 from colonnade.fabric.leases import lease_of
 from colonnade.ports.outside.state import Row, State
@@ -20,6 +21,8 @@ LOST = 125
 LOOK_S = 0.25
 SETTLE_S = 2.0
 """After its end was seen, the daemon may take so long to say what became of the lease."""
+WITH_DAEMON_S = 60.0
+"""The same while a daemon runs: it may be busy, and only it knows whether the run goes on elsewhere."""
 NOTICE_S = 1.0
 
 
@@ -73,7 +76,7 @@ def _one(
                 released = True
                 waiter.release()
             if seen is not None and seen.state == "ended":
-                return _settled(state, lease, seen.code)
+                return _settled(places, state, lease, seen.code)
             unknown_s = unknown_s + LOOK_S if seen is not None and seen.state == "unknown" else 0.0
             row = state.rows("lease_get_one", id=lease)[0]
             if row["state"] == "ended" and seen is None:
@@ -89,10 +92,10 @@ def _one(
         waiter.close()
 
 
-def _settled(state: State, lease: str, code: int | None) -> Ended:
+def _settled(places: Places, state: State, lease: str, code: int | None) -> Ended:
     """What became of the lease, once the daemon has said so; what was seen, when none does."""
-    end = time.monotonic() + SETTLE_S
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < SETTLE_S or (passed < WITH_DAEMON_S and find_daemon(places)):
         row = state.rows("lease_get_one", id=lease)[0]
         if row["state"] == "ended":
             return _ended(row, code)

@@ -49,6 +49,7 @@ class Computing:
         self._asking = threading.Lock()
         self._row = RowLease(state, "fabric", holder)
         self.loop = self._open_loop()
+        self._past: list[FabricLoop] = []
 
     def apply(self, declared: Compute, actor: str) -> None:
         """Bring queues, grace and devices into force; leases that are held stay as they are."""
@@ -76,11 +77,17 @@ class Computing:
         others = declared.devices != self.declared.devices
         self.declared = declared
         if others:
-            old, self.loop = self.loop, self._open_loop()
-            old.watching.close()
+            self._past.append(self.loop)
+            self.loop = self._open_loop()
         self.loop.terms = terms_of(declared)
         self.stock()
         self.loop.look()
+
+    def step(self) -> bool:
+        """A cycle of the loop, by the one thread that runs it; drivers of a past declaration are let go before."""
+        while self._past:
+            self._past.pop().watching.close()
+        return self.loop.step()
 
     def warm(self) -> None:
         """Let the engine learn what it can before anybody waits for it."""

@@ -27,6 +27,7 @@ from colonnade.ports.rowlease import RowLease
 if TYPE_CHECKING:
     from colonnade.app.computing import Computing
     from colonnade.app.modelling import Modelling
+    from colonnade.app.serving import Serving
 
 LOOK_EVERY_S = 1.0
 COST_SHARE = 0.05
@@ -40,6 +41,8 @@ CYCLE_S = 1.0
 """A cycle of the fabric while something is held, pending or watched; without, as seldom as folders are looked at."""
 FOLLOW_S = 0.1
 """How often a model's loop looks while a pipeline is under way."""
+SERVE_S, SERVING_S = 0.03, 0.25
+"""How often a service's replicas are looked at while one starts, and while all is as it should be."""
 SEQUENCE_EVERY_S = 0.25
 BACK_OFF_S = (1, 2, 5, 15)
 _log = logging.getLogger("colonnade.runtime")
@@ -69,9 +72,13 @@ class Runtime:
                 self._thread("executor", functools.partial(self._listen, computing))
             if (modelling := self.house.modelling) is not None:
                 self._thread("lifecycle", functools.partial(self._follow, modelling))
+            if (serving := self.house.serving) is not None:
+                self._thread("serving", functools.partial(self._serve, serving))
 
     def stop(self) -> None:
         """Let every loop end after its current transaction, then index and sign what was written last."""
+        if self.house.serving is not None:
+            self.house.serving.close()
         self.house.stop.set()
         for loop in self.house.loops.values():
             loop.look()
@@ -121,7 +128,7 @@ class Runtime:
         while not self.house.stop.is_set():
             busy = False
             try:
-                busy = computing.loop.step()
+                busy = computing.step()
                 failures = 0
                 self.alarms.clear("fabric")
             except Exception as error:
@@ -149,6 +156,18 @@ class Runtime:
                 except Exception as error:
                     self._failed(f"model/{name}", error)
             self.house.stop.wait(FOLLOW_S if busy else LOOK_EVERY_S)
+
+    def _serve(self, serving: Serving) -> None:
+        """Every service that answers with a model."""
+        while not self.house.stop.is_set():
+            busy = False
+            for name, loop in list(serving.loops.items()):
+                try:
+                    busy = serving.step(name) or busy
+                    self._tell_trouble(f"service/{name}", loop.trouble)
+                except Exception as error:
+                    self._failed(f"service/{name}", error)
+            serving.wait(SERVE_S if busy else SERVING_S)
 
     def _log_run(self, name: str, loop: IngestLoop) -> None:
         """One line for the run that just ended: no path, no text."""
