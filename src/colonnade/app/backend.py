@@ -35,6 +35,7 @@ from colonnade.gateway.backend import (
     Walk,
 )
 from colonnade.gateway.compute import ComputeBackend
+from colonnade.gateway.inference import ServingBackend
 from colonnade.knowledge.asking import Mode
 from colonnade.ports.outside.state import Transaction
 
@@ -77,6 +78,11 @@ class HouseBackend:
         """See `gateway.compute`."""
         here = self._house.declaration
         return self._house.computing if here is not None and (here.compute is not None or here.models) else None
+
+    @property
+    def serving(self) -> ServingBackend | None:
+        """See `gateway.inference`."""
+        return self._house.serving
 
     # the hot path
     def snapshot(self) -> Snapshot:

@@ -40,6 +40,7 @@ from colonnade.ports.rowlease import RowLease
 if TYPE_CHECKING:
     from colonnade.app.computing import Computing
     from colonnade.app.modelling import Modelling
+    from colonnade.app.serving import Serving
 
 SYSTEM = "colonnade"
 
@@ -64,6 +65,7 @@ class House:
         self.asking: dict[str, Asking] = {}
         self.computing: Computing | None = None
         self.modelling: Modelling | None = None
+        self.serving: Serving | None = None
         self._applying = threading.Lock()
 
     def open_project(self, name: str) -> None:
@@ -101,6 +103,10 @@ class House:
         with self._applying:
             self.open_project(declaration.project)
             wanted = declaration.model_dump(mode="json")
+            if any(service.model is not None for service in declaration.services.values()):
+                from colonnade.app.serving import check_served
+
+                check_served(self, declaration)
             difference = changes(self.active(), wanted)
             if difference:
                 self._write(declaration, wanted, len(difference))
@@ -108,6 +114,7 @@ class House:
             self._open_rooms(declaration)
             if declaration.compute is not None or declaration.models:
                 self._open_compute(declaration.compute or Compute(devices="none"), declaration.models)
+                self._open_serving(declaration)
             self.on_change()
             return difference
 
@@ -284,6 +291,15 @@ class House:
             )
         if self.modelling is not None:
             self.modelling.apply(models)
+
+    def _open_serving(self, declaration: Declaration) -> None:
+        served = {name: service for name, service in declaration.services.items() if service.model is not None}
+        if self.serving is None and served:
+            from colonnade.app.serving import Serving
+
+            self.serving = Serving(self)
+        if self.serving is not None:
+            self.serving.apply(served)
 
     def _loop(self, name: str, knowledge: str, sources: list[FolderSource], specification: str) -> IngestLoop:
         tools = Tools(self.state, self.keys, self.embedders.get, wiring.open_vectors, self.places.index)

@@ -39,7 +39,11 @@ def take_snapshot(house: House, version: int, port: int) -> Snapshot:
         project_name=declaration.project,
         keys=keys,
         people={a.name: a for a in askers.values() if a.name in people and a.principal != house.system},
-        routes={name: _route(services[name], name, service, house) for name, service in declaration.services.items()},
+        routes={
+            name: _route(services[name], name, service, house)
+            for name, service in declaration.services.items()
+            if service.model is None  # asked through `gateway.inference`
+        },
         hosts=_hosts(declaration.gateway.host, declaration.gateway.hosts, port),
         max_body_bytes=declaration.gateway.max_body_bytes,
     )

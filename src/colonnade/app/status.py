@@ -38,6 +38,9 @@ def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: 
             document["knowledge"][row["name"]] = knowledge_status(state, keys, row, running=running)
     ready = {name for name, base in document["knowledge"].items() if base["state"] == "ready"}
     for name, service in declared["services"].items():
+        if service.get("model"):
+            document["services"][name] = served_status(state, project, name, service["model"], running=running)
+            continue
         needs = service.get("knowledge")
         state_of = "stopped" if not running else "ready" if needs is None or needs in ready else "waiting"
         document["services"][name] = {
@@ -53,6 +56,26 @@ def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: 
     counts = state.rows("entries_count")[0]
     document["ledger"] = {"entries": counts["count"], "sequenced": counts["sequenced"]}
     return document
+
+
+def served_status(state: State, project: str, name: str, model: str, *, running: bool) -> dict[str, Any]:
+    """A service with a model: ready, starting, waiting (nothing is live), refused, failed, stopped."""
+    ident = next((row["id"] for row in state.rows("services_of_project", project=project) if row["name"] == name), "")
+    rows = state.rows("meta_get", key=f"serving/{ident}")
+    told = json.loads(rows[0]["value"]) if rows else {"state": "waiting", "reason": "", "version": ""}
+    return {
+        "state": told["state"] if running else "stopped",
+        "knowledge": None,
+        "answer_with": None,
+        "model": model,
+        "version": told["version"] or None,
+        "reason": told["reason"] or None,
+        "replicas": [
+            {"ref": f"run/{row['run']}", "lease": f"lease/{row['lease']}", "version": row["version"],
+             "state": "warm" if row["state"] == "ready" and row["idle_ms"] is not None else row["state"]}
+            for row in state.rows("replicas_open", service=ident)
+        ],
+    }  # fmt: skip
 
 
 def compute_status(state: State, project: str) -> dict[str, Any]:

@@ -76,8 +76,9 @@ def show(document: Mapping[str, Any]) -> None:
         for line in _model(name, model):
             print(line)
     for name, service in document["services"].items():
-        made = " + ".join(part for part in (service["knowledge"], service["answer_with"]) if part)
-        print(f"  service {name}: {service['state']} ({made})")
+        made = " + ".join(part for part in (service["knowledge"], service["answer_with"], service.get("model")) if part)
+        why = f": {service['reason']}" if service.get("reason") else ""
+        print(f"  service {name}: {service['state']} ({made}){why}")
     if (compute := document.get("compute")) is not None:
         waiting = f", {compute['pending']} waiting" if compute["pending"] else ""
         ill = f", {paint(str(compute['unhealthy']) + ' take no new work', 'yellow')}" if compute["unhealthy"] else ""

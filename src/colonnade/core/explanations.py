@@ -85,5 +85,13 @@ EXPLANATIONS: Mapping[str, str] = {
     "blob_tampered": "A stored file holds other bytes than its name says. Restore it from a backup.",
     "signature": "A checkpoint or seal is not signed by the log's key. `colonnade verify` says which.",
     "seal_open": "The state file was not closed before it was to be sealed. Start and stop the house once.",
+    "unsafe_pickle": (
+        "A file of the model holds a pickle that could run code, or cannot be read to its end, so it is not loaded. "
+        "Write the model without pickle (ONNX, safetensors, JSON); `colonnade scan` says what was found where."
+    ),
+    "replica_failed": (
+        "The process that answers with the model ends again and again. `colonnade logs` of its run says why; it is "
+        "tried again, more seldom each time."
+    ),
     "internal": "An error of ours. The log has where; please report it.",
 }

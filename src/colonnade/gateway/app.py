@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
 from colonnade.core.errors import ColonnadeError
-from colonnade.gateway import admin, ask, chat, compute, documents, mcp, models, openapi
+from colonnade.gateway import admin, ask, chat, compute, documents, inference, mcp, models, openapi
 from colonnade.gateway.auth import COOKIE, SAFE, acting_as, by_hash, check_origin, identify, same_site
 from colonnade.gateway.backend import Backend, Snapshot
 from colonnade.gateway.context import JSON, Context
@@ -38,7 +38,7 @@ from colonnade.gateway.streaming import ClientWatch, Stream
 from colonnade.gateway.upstream import Upstreams
 
 log = logging.getLogger("colonnade.gateway")
-API_PREFIXES = ("/v1/", "/admin/", "/mcp")
+API_PREFIXES = ("/v1/", "/v2/", "/admin/", "/mcp")
 THREADS = 16
 DRAIN_BYTES = 64 * 1024 * 1024
 DRAIN_SECONDS = 5.0
@@ -58,7 +58,7 @@ class Gateway:
         self.context = Context(backend, Upstreams())
         self._console = console
         made: list[Endpoint] = []
-        for room in (models, chat, ask, documents, mcp, admin, compute):
+        for room in (models, chat, ask, documents, mcp, admin, compute, inference):
             made += room.endpoints(self.context)
         made += openapi.endpoints(made)
         self.router = Router(made)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colonnade.gateway.compute import ComputeBackend
+    from colonnade.gateway.inference import ServingBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,4 +375,9 @@ class Backend(Protocol):
     @property
     def compute(self) -> ComputeBackend | None:
         """GPUs and what runs on them; None where the declaration has no section `compute`."""
+        ...
+
+    @property
+    def serving(self) -> ServingBackend | None:
+        """Models that are served; None where no service has one."""
         ...

@@ -133,6 +133,15 @@ class Client:
         """Close a device to new work, or open it again."""
         return self._post("/admin/devices/cordon", {"device": device, "cordoned": cordoned})
 
+    # models
+    def predict(self, rows: Sequence[Mapping[str, Any]], service: str | None = None) -> dict[str, Any]:
+        """Predictions for rows: `{ref, service, version, predictions}`."""
+        return self._post("/v1/predict", {"service": service, "rows": list(rows)})
+
+    def rollback(self, ref: str, to: str | None = None) -> dict[str, Any]:
+        """Back to the version that was live before, or to a given one: `colonnade.rollback/1`."""
+        return self._post("/admin/rollback", {"ref": ref, "to": to})
+
     def stop(self) -> dict[str, Any]:
         """Begin to drain."""
         return self._post("/admin/stop", {})

@@ -27,6 +27,7 @@ from colonnade.gateway.backend import (
     Version,
 )
 from colonnade.gateway.compute import ComputeBackend
+from colonnade.gateway.inference import ServingBackend
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_documents import Doc, fixed_id
 
@@ -94,6 +95,7 @@ class FakeHouse:
     ) -> None:
         self._lock = threading.Lock()
         self.compute: ComputeBackend | None = None
+        self.serving: ServingBackend | None = None
         self._now = data.NOW_MS
         self._count = 0
         self._answers: dict[str, AnswerView] = {}

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQueue
-from colonnade.app.settings.models import Contract, Model
+from colonnade.app.settings.models import Contract, Model, Script
 from colonnade.app.settings.strict import Name, Strict
 from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
@@ -103,11 +103,21 @@ class Service(Strict):
 
     knowledge: Name | None = None
     answer_with: AnswerWith | None = None
+    model: Name | None = Field(None, description="A model of `models`, whose live version answers.")
+    serve: Script | None = Field(
+        None, description="A script with load(folder) and predict(model, rows), for models that are no ONNX."
+    )
+    replicas: int = Field(1, ge=1, le=64, description="Processes that answer with the model.")
+    limit: int = Field(128, ge=1, le=100_000, description="Requests under way at once, for each replica; then 429.")
 
     @model_validator(mode="after")
     def _something(self) -> Service:
-        if self.knowledge is None and self.answer_with is None:
-            raise ValueError("a service needs `knowledge`, `answer_with`, or both")
+        if self.model is not None and (self.knowledge is not None or self.answer_with is not None):
+            raise ValueError("a service has either a `model`, or `knowledge` and `answer_with`")
+        if self.knowledge is None and self.answer_with is None and self.model is None:
+            raise ValueError("a service needs `knowledge`, `answer_with`, or both; or a `model`")
+        if self.serve is not None and self.model is None:
+            raise ValueError("`serve` says how a `model` is asked, and there is none")
         return self
 
 
@@ -272,6 +282,9 @@ def _check_names(declaration: Declaration, located: Located, file: str) -> None:
         if service.knowledge is not None and service.knowledge not in declaration.knowledge:
             line = located.line(("services", name, "knowledge"))
             raise _unknown("knowledge base", service.knowledge, list(declaration.knowledge), file, line, "knowledge")
+        if service.model is not None and service.model not in declaration.models:
+            line = located.line(("services", name, "model"))
+            raise _unknown("model", service.model, list(declaration.models), file, line, "models")
 
 
 def _unknown(kind: str, name: str, known: list[str], file: str, line: int, section: str) -> DeclarationError:

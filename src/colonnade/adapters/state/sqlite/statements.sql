@@ -616,3 +616,29 @@ WHERE pipeline = :pipeline AND step = :step AND state NOT IN ('done', 'cached', 
 -- name: pipeline_steps
 -- The steps of a pipeline, in order.
 SELECT * FROM pipeline_steps WHERE pipeline = :pipeline ORDER BY place;
+
+-- name: replica_add
+-- A process that is to serve a version.
+INSERT INTO replicas (lease, run, project, service, model, version, code, place, state, created_ms)
+VALUES (:lease, :run, :project, :service, :model, :version, :code, :place, 'starting', :created_ms);
+
+-- name: replica_set
+-- How a replica is now; one that has ended stays so.
+UPDATE replicas SET state = :state, told = :told, ready_ms = :ready_ms, idle_ms = :idle_ms WHERE lease = :lease AND state <> 'ended';
+
+-- name: replicas_open
+-- A service's replicas that have not ended, oldest first.
+SELECT * FROM replicas WHERE service = :service AND state <> 'ended' ORDER BY created_ms, lease;
+
+-- name: replicas_of_project
+-- Every replica that has not ended.
+SELECT * FROM replicas WHERE project = :project AND state <> 'ended' ORDER BY created_ms, lease;
+
+-- name: rollback_add
+-- A model's live version was moved back.
+INSERT INTO rollbacks (project, model, generation, was, version, decision, at_ms)
+VALUES (:project, :model, :generation, :was, :version, :decision, :at_ms);
+
+-- name: rollbacks_of_model
+-- Oldest first.
+SELECT generation, was, version, decision, at_ms FROM rollbacks WHERE model = :model ORDER BY generation;

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be served, and what is: plain values. Nothing runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colonnade.core.claims import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """A service of the declaration that answers with a model.
+
+    Attributes:
+        id, name: of the service; model, model_id: whose live version answers.
+        script: the user's own script (absolute), or None for what the files say.
+        most: requests that may be under way at once for each replica; the next one is refused with 429.
+    """
+
+    id: str
+    name: str
+    model: str
+    model_id: str
+    script: Path | None
+    replicas: int
+    most: int
+    claim: Claim
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A row of `replicas`. `told`: what it said it is; `idle_ms`: since when it is not asked any more."""
+
+    lease: str
+    run: str
+    version: str
+    code: str
+    place: str
+    state: str
+    told: Mapping[str, Any]
+    created_ms: int
+    ready_ms: int | None
+    idle_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Who answers for a service now; replaced as a whole, so that a request sees one version.
+
+    Attributes:
+        state: ready, starting (a version is live, and no replica of any answers yet), waiting (nothing is live),
+            refused (the version may not be loaded), failed (its replica does not stay up).
+        version: of the model, `sha256:HEX`; generation: how often the live version has moved.
+        places: folders of the replicas that are to be asked.
+        about: platform, inputs, outputs.
+    """
+
+    service: str
+    model: str
+    state: str
+    version: str = ""
+    generation: int = 0
+    places: tuple[Path, ...] = ()
+    most: int = 0
+    reason: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
