@@ -4,9 +4,14 @@ depends on who was killed when."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pytest
+
 from colonnade.core.claims import Claim
 from colonnade.core.leaf import parse_leaf
 from colonnade.fabric.queues.tree import HIGH, Queue
+from colonnade.ports.outside.executor import Seen
 from tests.fabric.fabric_room import PROJECT, FabricRoom
 
 QUEUES = (Queue("a", guaranteed_milli=4000), Queue("b", guaranteed_milli=4000))
@@ -122,6 +127,26 @@ def test_nobody_is_planned_for_whoever_does_not_wait_and_after_ten_seconds_the_w
     assert room.states([here, gone]) == ["held", "pending"]
     room.pass_ms(12_000)
     assert room.states([here, gone]) == ["held", "ended"]
+
+
+def test_what_is_asked_for_during_a_cycle_is_not_started_before_its_waiter_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = FabricRoom()
+    here, late = room.ask(attached=True), list[str]()
+    room.waited.update(here)
+    look = room.executor.seen
+
+    def seen_while_another_asks() -> Mapping[str, Seen]:
+        late.extend([] if late else room.ask(attached=True))
+        return look()
+
+    monkeypatch.setattr(room.executor, "seen", seen_while_another_asks)
+    room.loop.step()
+    assert room.states([*here, *late]) == ["held", "pending"]
+    room.waited.update(late)
+    room.loop.step()
+    assert room.states(late) == ["held"]
 
 
 def test_a_daemon_that_was_killed_finds_its_leases_again_and_ends_nothing() -> None:

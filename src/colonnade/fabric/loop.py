@@ -84,6 +84,7 @@ class FabricLoop:
         self.watching = Watching(leases, outside.devices)
         self._reserved: dict[str, Reservation] = {}
         self._absent: dict[str, int] = {}
+        self._looked_at: set[str] = set()
         self._moved: list[tuple[int, int]] = []
         self._trouble: Exception | None = None
         self._wrote = False
@@ -114,11 +115,8 @@ class FabricLoop:
         self._wrote = False
         leases = self._leases.open()  # before `seen`: whatever is started here must be seen there
         seen = self.outside.executor.seen()
-        self._absent = {
-            lease.id: self._absent.get(lease.id, now)
-            for lease in leases
-            if lease.state == "pending" and lease.attached and not self.outside.waited(lease.id)
-        }
+        self._looked_at = {lease.id for lease in leases}
+        self._absent = {lease.id: self._absent.get(lease.id, now) for lease in leases if self._is_alone(lease)}
         self._each(leases, lambda lease: self._observe(lease, seen.get(lease.id)))
         self._forget(leases, seen)
         leases = self._again(leases)
@@ -240,9 +238,18 @@ class FabricLoop:
         left = terms.moves_ms_an_hour - sum(cost for _, cost in self._moved)
         return take_picture(
             self._state, self._journal.project, terms.tree, outside.capacities, outside.placer,
-            absent=self._absent,
+            absent=self._is_absent,
             reserved=self._reserved, moves_left_ms=max(0, left),
         )  # fmt: skip
+
+    def _is_alone(self, lease: Lease) -> bool:
+        return lease.state == "pending" and lease.attached and not self.outside.waited(lease.id)
+
+    def _is_absent(self, lease: Lease) -> bool:
+        """Whether nobody waits for it (yet). What was asked for after this cycle's look has to be looked at as well: a
+        command that is started before its waiter is there ends at once.
+        """
+        return self._is_alone(lease) if lease.id not in self._looked_at else lease.id in self._absent
 
     def _plan(self, now: int) -> None:
         picture = self.picture()

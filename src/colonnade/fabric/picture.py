@@ -56,12 +56,12 @@ def take_picture(
     capacities: Capacities,
     placer: Placing,
     *,
-    absent: Collection[str] = (),
+    absent: Callable[[Lease], bool] = lambda _: False,
     idle: Collection[str] = (),
     reserved: Mapping[str, Reservation] | None = None,
     moves_left_ms: int = 0,
 ) -> Picture:
-    """Read the rows once. `absent`: leases that nobody waits for (yet): they are not planned."""
+    """Read the rows once. `absent`: whether nobody waits for a lease (yet): it is not planned."""
     rows = state.rows("devices_of_project", project=project)
     queues = {row["id"]: row["name"] for row in state.rows("queues_of_project", project=project)}
     leases = [lease_of(row) for row in state.rows("leases_open", project=project)]
@@ -72,7 +72,7 @@ def take_picture(
     for lease in leases:
         if (slot := slots.get(lease.id)) is not None:
             cluster.take(lease.claim, slot)
-    asks = [_ask(lease, slots.get(lease.id), queues, lease.id in idle) for lease in leases if lease.id not in absent]
+    asks = [_ask(lease, slots.get(lease.id), queues, lease.id in idle) for lease in leases if not absent(lease)]
     snapshot = Snapshot(cluster, asks, tree, placer, dict(reserved or {}), moves_left_ms)
     return Picture({lease.id: lease for lease in leases}, {row["id"]: row for row in rows}, nodes, columns, snapshot)
 
