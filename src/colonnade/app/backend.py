@@ -36,6 +36,7 @@ from colonnade.gateway.backend import (
 )
 from colonnade.gateway.compute import ComputeBackend
 from colonnade.gateway.inference import ServingBackend
+from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.knowledge.asking import Mode
 from colonnade.ports.outside.state import Transaction
 
@@ -83,6 +84,11 @@ class HouseBackend:
     def serving(self) -> ServingBackend | None:
         """See `gateway.inference`."""
         return self._house.serving
+
+    @property
+    def training(self) -> TrainingBackend | None:
+        """See `gateway.models_admin`."""
+        return self._house.modelling
 
     # the hot path
     def snapshot(self) -> Snapshot:

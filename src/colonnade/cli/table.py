@@ -30,6 +30,7 @@ COMMANDS = (
     Command("evaluate", "evaluate", "Measure retrieval and answers on a question set", "Use"),
     Command("predict", "predict", "Predictions of a served model, for rows of a file", "Use"),
     Command("rollback", "rollback", "Back to the version of a model that was live before", "Use"),
+    Command("train", "train", "Train a model now and wait for the verdict; new data need no command", "Use"),
     Command("run", "run", "Any command, under a lease on a share of the GPUs", "Fabric"),
     Command("gpu", "gpu", "Devices and leases: who holds what, how busy", "Fabric"),
     Command("simulate", "simulate", "What if: place a trace on nodes, compare policies, with a picture", "Fabric"),

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
 from colonnade.core.errors import ColonnadeError
-from colonnade.gateway import admin, ask, chat, compute, documents, inference, mcp, models, openapi
+from colonnade.gateway import admin, ask, chat, compute, documents, inference, mcp, models, models_admin, openapi
 from colonnade.gateway.auth import COOKIE, SAFE, acting_as, by_hash, check_origin, identify, same_site
 from colonnade.gateway.backend import Backend, Snapshot
 from colonnade.gateway.context import JSON, Context
-from colonnade.gateway.failures import NOT_FOUND, ApiError, error_body, internal, not_found
+from colonnade.gateway.failures import NOT_FOUND, ApiError, error_body, internal, not_found, protocol_error
 from colonnade.gateway.http import (
     Answered,
     ConsoleApp,
@@ -58,7 +58,7 @@ class Gateway:
         self.context = Context(backend, Upstreams())
         self._console = console
         made: list[Endpoint] = []
-        for room in (models, chat, ask, documents, mcp, admin, compute, inference):
+        for room in (models, chat, ask, documents, mcp, admin, models_admin, compute, inference):
             made += room.endpoints(self.context)
         made += openapi.endpoints(made)
         self.router = Router(made)
@@ -185,6 +185,8 @@ class Gateway:
     async def _refuse(self, request: Request, error: ColonnadeError) -> None:
         status = error.http_status
         body = NOT_FOUND if status == 404 and error.code == "not_found" else error_body(error)
+        if request.path.startswith("/v2/"):
+            body = protocol_error(error)
         response = Response(body, status, content_type=JSON)
         if isinstance(error, ApiError):
             response.headers += [(n.encode("latin-1"), v.encode("latin-1")) for n, v in error.headers.items()]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from colonnade.gateway.compute import ComputeBackend
     from colonnade.gateway.inference import ServingBackend
+    from colonnade.gateway.models_admin import TrainingBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +376,11 @@ class Backend(Protocol):
     @property
     def compute(self) -> ComputeBackend | None:
         """GPUs and what runs on them; None where the declaration has no section `compute`."""
+        ...
+
+    @property
+    def training(self) -> TrainingBackend | None:
+        """Models that train themselves; None where none is declared."""
         ...
 
     @property

@@ -142,6 +142,10 @@ class Client:
         """Back to the version that was live before, or to a given one: `colonnade.rollback/1`."""
         return self._post("/admin/rollback", {"ref": ref, "to": to})
 
+    def train(self, model: str) -> dict[str, Any]:
+        """Train a model now, by hand: `colonnade.training/1`, at once."""
+        return self._post("/admin/models/train", {"model": model})
+
     def stop(self) -> dict[str, Any]:
         """Begin to drain."""
         return self._post("/admin/stop", {})

@@ -28,6 +28,7 @@ from colonnade.gateway.backend import (
 )
 from colonnade.gateway.compute import ComputeBackend
 from colonnade.gateway.inference import ServingBackend
+from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_documents import Doc, fixed_id
 
@@ -95,6 +96,7 @@ class FakeHouse:
     ) -> None:
         self._lock = threading.Lock()
         self.compute: ComputeBackend | None = None
+        self.training: TrainingBackend | None = None
         self.serving: ServingBackend | None = None
         self._now = data.NOW_MS
         self._count = 0
