@@ -16,14 +16,17 @@ Scalar = int | float | str | bool
 Kind = Literal["integer", "number", "text", "boolean"]
 
 
+BUILTIN = "builtin"
+
+
 def _script(path: str) -> str:
-    if not path.endswith(".py"):
-        raise ValueError(f"{path!r} is no Python script")
+    if path != BUILTIN and not path.endswith(".py"):
+        raise ValueError(f"{path!r} is no Python script, and not `{BUILTIN}`")
     return path
 
 
 Script = Annotated[str, AfterValidator(_script)]
-"""A Python script, relative to the declaration."""
+"""A Python script, relative to the declaration; or `builtin`."""
 
 
 class Column(Strict):
@@ -83,8 +86,9 @@ class Model(Strict):
     )
     holdout: float = Field(0.2, gt=0, lt=1, description="The share of rows that training never sees.")
     contract: Contract = Field(default_factory=Contract)
-    train: Script
-    evaluate: Script
+    train: Script = Field(description="A script; or `builtin`: gradient-boosted trees, with `task`.")
+    evaluate: Script = Field(BUILTIN, description="A script; left out where `train` is `builtin`.")
+    task: Literal["classification", "regression"] | None = Field(None, description="What the built-in model learns.")
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     gates: list[Gate] = Field(default_factory=list)
     queue: str | None = None
@@ -99,7 +103,13 @@ class Model(Strict):
     watch: bool = Field(True, description="Train again when the data or the code changes.")
 
     @model_validator(mode="after")
-    def _delayed(self) -> Model:
+    def _fits(self) -> Model:
+        if self.train == BUILTIN and self.task is None:
+            raise ValueError("`train: builtin` needs `task: classification` or `task: regression`")
+        if self.train != BUILTIN and self.task is not None:
+            raise ValueError("`task` goes with `train: builtin`; a script knows what it learns")
+        if self.train != BUILTIN and self.evaluate == BUILTIN:
+            raise ValueError("a training script needs an evaluation script: `evaluate: evaluate.py`")
         if self.label_delay and self.time is None:
             raise ValueError("label_delay is counted from `time`, which is missing")
         return self
