@@ -157,8 +157,7 @@ def drive_queue(source: int = 0, sink: int = 1) -> int:
     header = _header(lines)
     past = [Past(pod.claim(), pod.qos, pod.run_s) for pod in header.history]
     cluster = header.cluster()
-    engine = Engine(cluster, forecast=forecast_for(cluster.nodes, [one.claim for one in past]))
-    scheduler = Scheduler(cluster, past, header.move_cost_s, header.movable, engine)
+    scheduler = Scheduler(cluster, past, header.move_cost_s, header.movable)
     names = [node.name for node in header.nodes]
     decoder, encode = msgspec.json.Decoder(Instant), msgspec.json.encode
 

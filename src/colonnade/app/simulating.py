@@ -129,7 +129,7 @@ def _departures(
 
     def queue(policy: str, cluster: Cluster) -> Queue:
         if policy == "ours":
-            return Scheduler(cluster, known, wish.move_cost_s, wish.movable, placer(policy, cluster, seen, wish.seed))
+            return Scheduler(cluster, known, wish.move_cost_s, wish.movable)
         return Backfill(cluster, placer(policy, cluster, seen, wish.seed))
 
     return {

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from colonnade.core.claims import WHOLE, Claim
 from colonnade.fabric.placement.cluster import Cluster, Placer, Slot
-from colonnade.fabric.placement.engine import Engine
+from colonnade.fabric.placement.gradient import Gradient
 from colonnade.fabric.queues.backfill import Reservation, Waiting, expected, gather, in_turn, reserve
 from colonnade.fabric.queues.evacuate import Budget, Evacuation, Move, Running, plan_evacuation
 from colonnade.fabric.queues.runtimes import Past, Runtimes
@@ -93,7 +93,7 @@ class Scheduler:
         history: work that has ended, with run times; run times of new work are not known.
         move_cost_s: seconds that a move costs whatever is moved.
         movable: "all", or a quality of service ("BE"): only work of that may be moved.
-        placer: chooses slots; by default an `Engine` that learns typical claims from the history.
+        placer: chooses slots; by default a `Gradient` that learns typical claims from the history.
         allowance: how much may be moved.
     """
 
@@ -107,7 +107,7 @@ class Scheduler:
         allowance: Allowance | None = None,
     ) -> None:
         self.cluster = cluster
-        self.placer = placer or Engine(cluster, [(past.claim, 1.0) for past in history])
+        self.placer = placer or Gradient(cluster, [(past.claim, 1.0) for past in history])
         self.move_cost_s, self.movable = move_cost_s, movable
         self.allowance = allowance or Allowance()
         self.runtimes = Runtimes(history)
