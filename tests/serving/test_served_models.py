@@ -163,3 +163,27 @@ def test_a_model_that_holds_a_foreign_global_is_never_loaded(tmp_path: Path, mak
     done = project.run("up", "--detach", "--port", "0")
     assert done.code == 3, done.err
     assert not sentinel.exists()
+
+
+def test_a_candidate_that_may_not_be_loaded_is_refused_and_another_script_answers_without_a_failed_request(
+    make: Make,
+) -> None:
+    project = make(script=True)
+    first = project.service()["version"]
+    train = (project.folder / "train.py").read_text()
+    project.write(
+        "train.py",
+        train + "import pickle\npickle.dump(print, open(os.environ['COLONNADE_OUTPUT'] + '/more.pkl', 'wb'))\n",
+    )
+    until(lambda: project.status()["models"]["credit"]["history"][0]["outcome"] == "refused", 30)
+    newest = project.status()["models"]["credit"]["history"][0]
+    assert newest["reason"].startswith("unsafe_pickle: more.pkl")
+    assert newest["decision"]
+    assert project.predict({"a": 10, "b": 1}) == (200, [21.0], first)
+
+    load = Load(project, threads=1)
+    serve = (project.folder / "serve.py").read_text()
+    project.write("serve.py", serve.replace("model * row", "-model * row"))
+    until(lambda: project.predict({"a": 10, "b": 1})[1] == [-19.0], 20)
+    got = load.stop()
+    assert set(got) == {(200, "[21.0]"), (200, "[-19.0]")}, got

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ from colonnade.app.plan import Change, changes
 from colonnade.app.settings.compute import Compute
 from colonnade.app.settings.declaration import Declaration, Source
 from colonnade.app.settings.environment import Places
-from colonnade.app.settings.models import Model
 from colonnade.core import entries
 from colonnade.core.errors import Lost, UsageError
 from colonnade.core.leaf import Leaf
@@ -113,7 +112,7 @@ class House:
             self.declaration = declaration
             self._open_rooms(declaration)
             if declaration.compute is not None or declaration.models:
-                self._open_compute(declaration.compute or Compute(devices="none"), declaration.models)
+                self._open_compute(declaration.compute or Compute(devices="none"), declaration)
                 self._open_serving(declaration)
             self.on_change()
             return difference
@@ -262,7 +261,8 @@ class House:
             if changed:
                 loop.doubt()
 
-    def _open_compute(self, declared: Compute, models: Mapping[str, Model]) -> None:
+    def _open_compute(self, declared: Compute, declaration: Declaration) -> None:
+        models = declaration.models
         if self.computing is None:
             from colonnade.app.computing import Computing
 
@@ -290,7 +290,8 @@ class House:
                 holder=self.holder,
             )
         if self.modelling is not None:
-            self.modelling.apply(models)
+            served = frozenset(str(one.model) for one in declaration.services.values() if one.model is not None)
+            self.modelling.apply(models, served)
 
     def _open_serving(self, declaration: Declaration) -> None:
         served = {name: service for name, service in declaration.services.items() if service.model is not None}

@@ -7,10 +7,12 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 from colonnade.app.computing import Computing
+from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.environment import Places, for_programs
 from colonnade.app.settings.models import Gate as DeclaredGate
@@ -86,19 +88,19 @@ class Modelling:
         bench = Bench(places.work, sys.executable, for_programs())
         self._tools = Tools(
             state, journal, Artifacts(state, blobs, keys, journal.project),
-            FabricLeasing(computing, places.runs, state), bench, actor, _python(),
+            FabricLeasing(computing, places.runs, state), bench, actor, _python(), FolderScan(),
         )  # fmt: skip
         self.loops: dict[str, ModelLoop] = {}
 
-    def apply(self, declared: Mapping[str, Model]) -> None:
-        """Follow what is declared now, and nothing else."""
+    def apply(self, declared: Mapping[str, Model], served: frozenset[str] = frozenset()) -> None:
+        """Follow what is declared now, and nothing else; `served`: models that a service loads."""
         with self._state.transaction() as tx:
             for name in declared:
                 tx.run("model_add", id=self._state.new_id("mod"), project=self._journal.project, name=name)
         rows = self._state.rows("models_of_project", project=self._journal.project)
         ids = {row["name"]: row["id"] for row in rows}
         for name, model in declared.items():
-            wanted = self._wanted(ids[name], name, model)
+            wanted = replace(self._wanted(ids[name], name, model), served=name in served)
             if name in self.loops:
                 self.loops[name].wanted = wanted
             else:

@@ -67,6 +67,16 @@ def scan(path: str, show: Show = lambda _label, _done, _total: None) -> Scanned:
     return Scanned(path, True, tuple(verdicts))
 
 
+class FolderScan:
+    """Implements `ports.skills.scan.Scan`."""
+
+    def judge(self, folder: Path) -> tuple[str, tuple[str, ...]]:
+        """See `Scan.judge`."""
+        found = scan(str(folder))
+        reasons = [f"{name}: {reason}" for name, verdict in found.files for reason in verdict.reasons]
+        return found.verdict, tuple(reasons)
+
+
 def _judged(path: Path) -> Verdict:
     """The verdict; what cannot be opened, and what is no file (a pipe would be waited for), is unreadable."""
     try:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colonnade.app.modelling import FabricLeasing
-from colonnade.app.scanning import scan
+from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.declaration import Declaration, Service
 from colonnade.app.settings.environment import for_programs
@@ -26,8 +24,9 @@ from colonnade.core.errors import Unavailable, UnknownName
 from colonnade.gateway.lanes import Served
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.pipelines import CHAMPION
-from colonnade.lifecycle.serving.loop import Means, ServiceLoop, judged
+from colonnade.lifecycle.serving.loop import Means, ServiceLoop
 from colonnade.lifecycle.serving.rollback import find_back, roll_back
+from colonnade.lifecycle.serving.safe import refuse, unsafe
 from colonnade.lifecycle.serving.served import Answering, Serve
 
 if TYPE_CHECKING:
@@ -37,16 +36,6 @@ PROGRAM = ("-P", "-m", "colonnade.adapters.replicas.worker")
 WARM_S = 60.0
 MOVED_S = 10.0
 DRAIN_S = 8.0
-
-
-class FolderScan:
-    """Implements `ports.skills.scan.Scan` over `observe.security`."""
-
-    def judge(self, folder: Path) -> tuple[str, tuple[str, ...]]:
-        """See `Scan.judge`."""
-        found = scan(str(folder))
-        reasons = [f"{name}: {reason}" for name, verdict in found.files for reason in verdict.reasons]
-        return found.verdict, tuple(reasons)
 
 
 class Serving:
@@ -214,9 +203,7 @@ def check_served(house: House, declaration: Declaration) -> None:
     for model in {service.model for service in declaration.services.values() if service.model is not None}:
         here = house.state.rows("name_get", project=house.project, kind=CHAMPION, name=model)
         if here and here[0]["digest"] not in loaded:  # what runs was judged when it was loaded
-            with tempfile.TemporaryDirectory(prefix="colonnade-scan-") as folder:
-                artifacts.lay_out(here[0]["digest"], Path(folder))
-                judged(FolderScan(), Path(folder), model)
+            refuse(str(model), unsafe(FolderScan(), artifacts, here[0]["digest"]))
 
 
 def _served(now: Answering) -> Served:

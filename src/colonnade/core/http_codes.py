@@ -39,13 +39,13 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     ),
     "isolation_unavailable": (
         403,
-        "No device offers isolation that strong. Ask for less with `--isolation-at-least`; docs/concepts/isolation.md "
-        "says what each level keeps.",
+        ("No device offers isolation that strong. Ask for less with `--isolation-at-least`; docs/concepts/isolation.md "
+        "says what each level keeps."),
     ),
     "claim_impossible": (
         400,
-        "Even with everything free, no machine has what was asked for, or the queue may never use so much. "
-        "`colonnade gpu` shows what there is.",
+        ("Even with everything free, no machine has what was asked for, or the queue may never use so much. "
+        "`colonnade gpu` shows what there is."),
     ),
     "unknown_queue": (400, "No queue of that name is declared under `compute.queues`."),
     "unknown_job": (400, "No job of that name is declared under `compute.jobs`."),

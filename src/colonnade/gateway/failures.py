@@ -66,6 +66,12 @@ def error_body(error: ColonnadeError) -> bytes:
     return msgspec.json.encode(error_object(error.message, error.http_status, error.code, param=param, hint=error.hint))
 
 
+def protocol_error(error: ColonnadeError) -> bytes:
+    """The same as the Open Inference Protocol has it: a sentence; our code stands beside it."""
+    text = f"{error.message} Hint: {error.hint}" if error.hint else error.message
+    return msgspec.json.encode({"error": text, "code": error.code})
+
+
 NOT_FOUND = msgspec.json.encode(error_object("There is no such thing here, or you may not see it.", 404, "not_found"))
 """One body for what does not exist and for what the asker may not see: it names nothing."""
 

@@ -26,6 +26,7 @@ from colonnade.ports.journal import Journal
 from colonnade.ports.outside.state import Row, State, Transaction
 from colonnade.ports.rowlease import RowLease
 from colonnade.ports.skills.leases import Leasing, Wish
+from colonnade.ports.skills.scan import Scan
 
 SCRIPTS = {"train": "split", "evaluate": "train", "compare": "package"}
 """Steps that run a user's script, and the step that each follows."""
@@ -43,6 +44,7 @@ class Tools:
     bench: Bench
     actor: str
     python: str
+    scan: Scan | None = None
 
 
 class Stopped(Exception):

@@ -19,6 +19,8 @@ from colonnade.lifecycle.closure import closure, digest_of
 from colonnade.lifecycle.doing import Doing, Stopped, Tools
 from colonnade.lifecycle.judging import PREDICTIONS, Finding, Report, judge, read_predictions
 from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, Pipelines, Step
+from colonnade.lifecycle.serving.rollback import rolled_back
+from colonnade.lifecycle.serving.safe import unsafe
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.ports.outside.state import Row, Transaction
 from colonnade.ports.rowlease import RowLease
@@ -162,7 +164,7 @@ class ModelLoop:
             return
         incumbent = self._report(steps["compare"].artifact) if live else None
         findings = judge(self.wanted.gates, self._report(steps["evaluate"].artifact), incumbent)
-        failed = [finding.reason for finding in findings if not finding.passed]
+        failed = [finding.reason for finding in findings if not finding.passed] + self._may_not(version)
         compared_well = [finding.reason for finding in findings if finding.against == "incumbent"]
         decision = state.new_id("dec")
         with state.transaction() as tx:
@@ -194,6 +196,15 @@ class ModelLoop:
             found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
             tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
         _log.info("model %s: %s", self.wanted.name, f"refused: {'; '.join(failed)}" if failed else "promoted")
+
+    def _may_not(self, version: str) -> list[str]:
+        """Why a version must not go live, whatever it measured: it was rolled back, or it may not be loaded."""
+        tools = self._tools
+        if version in rolled_back(tools.state, self.wanted.id):
+            return ["it was rolled back; `colonnade rollback --to` brings it back"]
+        if tools.scan is None or not self.wanted.served:
+            return []
+        return unsafe(tools.scan, tools.artifacts, version)
 
     def _report(self, digest: str) -> Report:
         """An evaluation's report; or a version, of which only what was measured then is known."""

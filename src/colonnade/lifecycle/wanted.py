@@ -58,6 +58,7 @@ class Wanted:
     retries: int
     watch: bool
     label_delay: float = 0
+    served: bool = False
 
     def files(self) -> list[Path]:
         """The data's files of now, sorted by their path."""

@@ -23,10 +23,11 @@ from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.closure import closure, digest_of
 from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.lifecycle.serving.probe import probe
+from colonnade.lifecycle.serving.safe import refuse, unsafe_files
 from colonnade.lifecycle.serving.served import Answering, Replica, Serve
 from colonnade.ports.outside.state import State, Transaction
 from colonnade.ports.skills.leases import Leasing, Wish
-from colonnade.ports.skills.scan import CLEAN, Scan
+from colonnade.ports.skills.scan import Scan
 
 WARM_MS = 600_000
 """How long a version that is not asked any more stays up."""
@@ -212,7 +213,7 @@ class ServiceLoop:
         """The model's files, for reading only, once they are judged; and the script. Raises Refused."""
         (folder / "model").mkdir(parents=True)
         self._means.artifacts.lay_out(version, folder / "model")
-        judged(self._means.scan, folder / "model", self.serve.model)
+        refuse(self.serve.model, unsafe_files(self._means.scan, folder / "model"))
         for path, data in files.items():
             file = folder / "code" / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -269,15 +270,3 @@ class ServiceLoop:
     def _release(self, one: Replica) -> None:
         self._set(one, state="draining")
         self._means.leasing.release(one.lease)
-
-
-def judged(scan: Scan, folder: Path, model: str) -> None:
-    """Raises Refused for files that may not be loaded."""
-    verdict, reasons = scan.judge(folder)
-    if verdict != CLEAN:
-        why = f": {reasons[0]}" if reasons else ""
-        raise Refused(
-            f"the model {model} may not be loaded{why}",
-            hint="write it without pickle (ONNX, safetensors, JSON); `colonnade scan` judges a file",
-            code="unsafe_pickle",
-        )

@@ -9,7 +9,7 @@ from colonnade.core import model_entries
 from colonnade.core.errors import Lost, UnknownName, UsageError
 from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.ports.journal import Journal
-from colonnade.ports.outside.state import State
+from colonnade.ports.outside.state import Row, State
 
 MOST = 1_000_000
 
@@ -26,15 +26,28 @@ class Back:
     run: str
 
 
+def promoted(state: State, model: str) -> list[Row]:
+    """Pipelines whose version went live, oldest first."""
+    rows = state.rows("pipelines_of_model", model=model, limit=MOST)
+    return [row for row in reversed(rows) if row["outcome"] == "promoted"]
+
+
 def past(state: State, model: str) -> list[str]:
     """Versions in the order in which they went live; the last one is live now."""
-    moves = [
-        (row["finished_ms"], row["version"])
-        for row in state.rows("pipelines_of_model", model=model, limit=MOST)
-        if row["outcome"] == "promoted"
-    ]
+    moves = [(row["finished_ms"], row["version"]) for row in promoted(state, model)]
     moves += [(row["at_ms"], row["version"]) for row in state.rows("rollbacks_of_model", model=model)]
-    return [version for _, version in sorted(moves)]
+    return [version for _, version in sorted(moves, key=lambda move: move[0])]
+
+
+def rolled_back(state: State, model: str) -> set[str]:
+    """Versions that somebody went back from, to an older one, and did not go to since."""
+    ages = [row["version"] for row in promoted(state, model)]
+    left: set[str] = set()
+    for row in state.rows("rollbacks_of_model", model=model):
+        if ages.index(row["version"]) < ages.index(row["was"]):
+            left.add(row["was"])
+        left.discard(row["version"])
+    return left
 
 
 def find_back(state: State, project: str, model: str, name: str, to: str | None) -> Back:
@@ -48,8 +61,7 @@ def find_back(state: State, project: str, model: str, name: str, to: str | None)
             f"nothing of the model {name} is live", hint="`colonnade status` says why", code="nothing_live"
         )
     live = str(here[0]["digest"])
-    made = [row for row in state.rows("pipelines_of_model", model=model, limit=MOST) if row["outcome"] == "promoted"]
-    runs = {row["version"]: row["run"] for row in reversed(made)}
+    runs = {row["version"]: row["run"] for row in promoted(state, model)}
     if to is not None:
         digits = to.removeprefix("sha256:")
         found = [version for version in runs if len(digits) >= 6 and version.startswith(f"sha256:{digits}")]
@@ -57,7 +69,7 @@ def find_back(state: State, project: str, model: str, name: str, to: str | None)
             raise UnknownName(f"no version {to!r} of {name} was ever live", hint="`colonnade status --json` lists them")
         version = found[0]
     else:
-        left = {row["was"] for row in state.rows("rollbacks_of_model", model=model)}
+        left = rolled_back(state, model)
         before = [one for one in past(state, model) if one != live and one not in left]
         if not before:
             raise UsageError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rooms ask of the fabric: a command under a lease, how it stands, that it end. Nothing of how shares are given."""
+"""What rooms ask of the fabric: a command under a lease, how it stands, that it end. Not how shares are given."""
 
 from __future__ import annotations
 
