@@ -149,8 +149,21 @@ def test_what_cannot_be_had_is_refused_with_what_can_be(begin: Begin) -> None:
     wrong = project.run("run", "--gpu", "1.5", "--", "true")
     assert (wrong.code, "hint:" in wrong.err) == (2, True)
     assert project.run("run", "--gpus", "2", "--", "true").code == 2
+    gang = project.run("run", "--workers", "2", "--", "true")
+    assert (gang.code, "starts whole" in gang.err) == (2, True)
     assert project.run("run", "--", "sh", "-c", "exit 9").code == 9
     assert project.run("run", "--", "no-such-command").code == 127
+
+
+def test_a_gang_that_nobody_reads_any_more_ends_without_a_traceback(begin: Begin) -> None:
+    project = begin()
+    gang = start(project, "--gpus", "0", "--workers", "2", "--", "sh", "-c", "echo here; exec yes")
+    assert gang.stdout is not None
+    assert gang.stdout.readline() == "here\n"
+    gang.stdout.close()
+    gang.stdout = None
+    assert ended(gang) == (0, "")
+    until(lambda: not gpu(project)["leases"], 20)
 
 
 def test_whoever_waits_and_dies_takes_the_command_with_them_and_a_detached_one_goes_on(begin: Begin) -> None:

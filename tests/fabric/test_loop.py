@@ -10,6 +10,7 @@ import pytest
 
 from colonnade.core.claims import Claim
 from colonnade.core.leaf import parse_leaf
+from colonnade.fabric.picture import could_host
 from colonnade.fabric.queues.tree import HIGH, Queue
 from colonnade.ports.outside.executor import Seen
 from tests.fabric.fabric_room import PROJECT, FabricRoom
@@ -106,6 +107,16 @@ def test_a_gang_is_granted_whole_or_not_at_all_and_ends_whole() -> None:
     room.executor.finish(gang[2], 1)
     room.pass_ms(3000)
     assert room.states(gang) == ["ended"] * 4
+
+
+def test_a_gang_is_possible_when_all_its_members_find_room_on_what_is_there() -> None:
+    room = FabricRoom("simulated://2xL4-24GB")
+    room.ask(Claim())
+    room.loop.step()
+    picture, half = room.loop.picture(), Claim(gpu_milli=600)
+    assert could_host(picture, half, 2)
+    assert not could_host(picture, half, 3)
+    assert could_host(picture, Claim(gpus=0), 10_000)
 
 
 def test_a_higher_priority_takes_the_place_of_a_lower_one_in_its_queue() -> None:

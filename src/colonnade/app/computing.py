@@ -105,7 +105,8 @@ class Computing:
         if not command:
             raise UsageError("there is no command to run", hint="colonnade run --gpu 0.5 -- python train.py")
         queue, queue_id = self._queue(asked.queue or (job.queue if job else None))
-        claim = self._fitting(_claim(asked, job), queue)
+        members = asked.workers or (job.workers if job else 1)
+        claim = self._fitting(_claim(asked, job), queue, members)
         declared = self.loop.terms.tree.queues[queue]
         folder = str(self._places.folder) if job is not None and not asked.command else asked.folder
         wanted = Asked(
@@ -116,7 +117,7 @@ class Computing:
             principal=asker.principal,
             environment=asked.environment,
             priority=_priority(asked.priority) if asked.priority else declared.priority,
-            workers=asked.workers or (job.workers if job else 1),
+            workers=members,
             movable=asked.preemptible if asked.preemptible is not None else bool(job and job.preemptible),
             attached=asked.attached,
             grace_ms=self.loop.terms.tree.grace_ms(queue),
@@ -198,9 +199,9 @@ class Computing:
         rows = self._state.rows("queues_of_project", project=self._journal.project)
         return name, next(str(row["id"]) for row in rows if row["name"] == name)
 
-    def _fitting(self, claim: Claim, queue: str) -> Claim:
-        """The claim, if it can ever be granted. Raises Refused for isolation that nobody offers, UsageError for what
-        no machine has and for what the queue may never use.
+    def _fitting(self, claim: Claim, queue: str, members: int) -> Claim:
+        """The claim, if so many of it can ever be granted at once. Raises Refused for isolation that nobody offers,
+        UsageError for what no machine has and for what the queue may never use.
         """
         rows = self._state.rows("devices_of_project", project=self._journal.project)
         levels = sorted({str(row["isolation"]) for row in rows}, key=ISOLATIONS.index)
@@ -215,16 +216,25 @@ class Computing:
         tree = self.loop.terms.tree
         for name in tree.path(queue):
             limit = tree.limit(name)
-            if limit is not None and claim.milli > limit:
+            asks = claim.milli * members
+            if limit is not None and asks > limit:
                 raise UsageError(
-                    f"the queue {name} may use {shown_milli(limit)} GPUs, and this asks for {shown_milli(claim.milli)}",
+                    f"the queue {name} may use {shown_milli(limit)} GPUs, and this asks for {shown_milli(asks)}",
                     hint="ask for less, or in another queue",
                     code="claim_impossible",
                 )
-        if not could_host(self.loop.picture(), claim):
+        picture = self.loop.picture()
+        if not could_host(picture, claim):
             raise UsageError(
                 f"no machine here has {_said(claim)}, even with everything free",
                 hint="`colonnade gpu` shows what there is",
+                code="claim_impossible",
+            )
+        if not could_host(picture, claim, members):
+            raise UsageError(
+                f"there is no room here for {members} workers with {_said(claim)} each, even with everything free, "
+                "and a gang starts whole",
+                hint="fewer workers, or less for each; `colonnade gpu` shows what there is",
                 code="claim_impossible",
             )
         return claim

@@ -23,7 +23,8 @@ def main(argv: list[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
         code = _run(words)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started us: `>&-`
+            sys.stdout.flush()
         return code
     except ColonnadeError as error:
         _tell(error, as_json=as_json)
@@ -40,7 +41,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def entry() -> None:
-    """The console script."""
+    """The console script. Closed standard descriptors are opened on nothing: else the next file would become one."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     sys.exit(main())
 
 

@@ -99,10 +99,15 @@ def _wait(places: Places, made: dict[str, Any], *, as_json: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     out = 2 if as_json else 1
     ends: list[Ended] = []
+    failures: list[Exception] = []
 
     def one(worker: dict[str, str]) -> None:
         run_id, lease = (worker[name].partition("/")[2] for name in ("run", "lease"))
-        ends.append(attend(places, run_id, lease, out=out, err=2, say=_told, stopped=stop.is_set))
+        try:
+            ends.append(attend(places, run_id, lease, out=out, err=2, say=_told, stopped=stop.is_set))
+        except Exception as error:  # nobody reads any more, say: the others are not waited for either
+            failures.append(error)
+            stop.set()
 
     workers = made["workers"]
     if len(workers) == 1:
@@ -113,6 +118,8 @@ def _wait(places: Places, made: dict[str, Any], *, as_json: bool) -> int:
             thread.start()
         for thread in threads:
             thread.join()
+    if failures:
+        raise failures[0]
     worst = next((end for end in ends if end.code), ends[0])
     if worst.said and worst.code:
         _told(worst.said)

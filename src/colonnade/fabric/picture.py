@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from colonnade.core.claims import Claim
 from colonnade.fabric.leases import Lease, lease_of
 from colonnade.fabric.placement.cluster import Cluster, DeviceSpec, NodeSpec, Placer, Slot
+from colonnade.fabric.placing import TightestFit
 from colonnade.fabric.queues.asks import Ask, Reservation, Snapshot
 from colonnade.fabric.queues.tree import DEFAULT, Tree
 from colonnade.ports.outside.state import Row, State
@@ -77,13 +78,19 @@ def take_picture(
     return Picture({lease.id: lease for lease in leases}, {row["id"]: row for row in rows}, nodes, columns, snapshot)
 
 
-def could_host(picture: Picture, claim: Claim) -> bool:
-    """Whether some node would take the claim if nothing ran and nothing was cordoned."""
+def could_host(picture: Picture, claim: Claim, members: int = 1) -> bool:
+    """Whether the nodes would take so many of the claim at once if nothing ran and nothing was cordoned."""
     rows = list(picture.devices.values())
     specs = picture.snapshot.cluster.nodes
     capacities = {spec.name: Capacity(spec.cpu_milli, spec.memory_mib) for spec in specs}
     cluster = _cluster(rows, picture.nodes, picture.columns, capacities, closed=False)
-    return bool(cluster.fitting(claim).any())
+    placer = TightestFit(cluster)
+    for _ in range(members):
+        slot = placer.choose(claim)
+        if slot is None:
+            return False
+        cluster.take(claim, slot)
+    return True
 
 
 def _cluster(
