@@ -38,7 +38,7 @@ def busy_room(house: House, attack: str = "") -> FakeCompute:
                              (5, 980, 66_000), (6, 420, 9_000)):  # fmt: skip
         row = list(room.devices.values())[place]
         row.update(busy_milli=busy, measured_mib=mib)
-    list(room.devices.values())[6]["health"] = "cordoned"
+    list(room.devices.values())[6].update(health="cordoned", cordoned=True)
     list(room.devices.values())[7].update(health="xid 79", busy_milli=None, measured_mib=None)
     return room
 

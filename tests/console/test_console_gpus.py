@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 from colonnade.app.gpu import read_gpu
 from colonnade.app.waiting import waiting
 from colonnade.core.claims import Claim
+from colonnade.core.waiting_words import waits_for
 from colonnade.gateway.console import words
 from colonnade.gateway.console.gpustrips import Drawing
 from colonnade.testing import backend_documents as data
@@ -238,7 +239,7 @@ def test_a_reason_to_wait_is_told_in_units_that_people_write() -> None:
             {"name": name, "asked": asked, "free": free, "missing": max(0, asked - free)}
             for name, asked, free in dimensions
         ]
-        return words.waits_for(told)
+        return waits_for(told)
 
     assert said(("gpus", 1, 0), ("gpu_milli", 500, 250)) == "Waits for a share of a device: asks 0.5, 0.25 free."
     assert said(("limit of a.b", 2000, 500)) == "Waits for limit of a.b: asks 2, 0.5 free."

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from colonnade.app.active import read_active
+from colonnade.app.settings.compute import Compute
 from colonnade.core.quantities import rfc3339
 from colonnade.fabric.leases import Lease, lease_of
 from colonnade.fabric.picture import model_of
@@ -37,7 +38,7 @@ def read_gpu(state: State, keys: Keys, *, running: bool, use: Use | None = None)
     document["devices"] = [_device(row, busy) for row in rows if row["health"] != "gone" or row["used_milli"]]
     document["leases"] = [_lease(lease, keys, state, project["name"], queues, people, names, use) for lease in leases]
     declared = (read_active(state, keys, project["id"]) or {}).get("compute")
-    document["queues"] = _queues(leases, queues) if declared else []
+    document["queues"] = _queues(leases, queues, _declared(declared)) if declared else []
     document["guarantees"] = any(queue["guaranteed_milli"] for queue in document["queues"])
     return document
 
@@ -57,6 +58,7 @@ def _device(row: Row, busy: Mapping[str, Any]) -> dict[str, Any]:
         "busy_milli": now.busy_milli if now else None,
         "measured_mib": now.used_mib if now else None,
         "health": "cordoned" if row["cordoned"] and row["health"] == "healthy" else row["health"],
+        "cordoned": bool(row["cordoned"]),
     }
 
 
@@ -96,7 +98,12 @@ def _lease(
     }
 
 
-def _queues(leases: list[Lease], queues: Mapping[str, Row]) -> list[dict[str, Any]]:
+def _declared(compute: Mapping[str, Any]) -> set[str]:
+    return set(Compute.model_validate(compute).queue_names().values())
+
+
+def _queues(leases: list[Lease], queues: Mapping[str, Row], declared: set[str]) -> list[dict[str, Any]]:
+    """The declared ones, and those that are declared no more while something is held or asked for in them."""
     used: dict[str, int] = defaultdict(int)
     pending: dict[str, int] = defaultdict(int)
     for lease in leases:
@@ -110,12 +117,13 @@ def _queues(leases: list[Lease], queues: Mapping[str, Row]) -> list[dict[str, An
         {
             "ref": f"queue/{row['id']}",
             "name": row["name"],
-            "guaranteed_milli": row["guaranteed_milli"],
-            "limit_milli": row["limit_milli"],
+            "guaranteed_milli": row["guaranteed_milli"] if row["name"] in declared else 0,
+            "limit_milli": row["limit_milli"] if row["name"] in declared else None,
             "used_milli": used[row["name"]],
             "pending_milli": pending[row["name"]],
         }
         for row in sorted(queues.values(), key=lambda row: row["name"])
+        if row["name"] in declared or row["name"] in used or row["name"] in pending
     ]
 
 

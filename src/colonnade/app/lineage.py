@@ -47,7 +47,7 @@ def walk(places: Places, ref: str, verb: str) -> tuple[dict[str, Any], str]:
                 found = step(state, ref, labels.find)
                 document, drawing = found.to_json(), draw(found, labels.label)
                 if verb == "why" and (wait := waiting(state, keys, found.ref.partition("/")[2])) is not None:
-                    return {**document, "wait": wait}, f"{drawing}\n\nit waits: {wait['sentence']}"
+                    return {**document, "wait": wait}, f"{drawing}\n\n{wait['sentence']}"
                 return document, drawing
             except UnknownName:
                 if time.monotonic() > end:

@@ -38,9 +38,7 @@ def waiting(state: State, keys: Keys, lease: str) -> dict[str, Any] | None:
     except KeyError:  # granted or gone since it was looked up
         return None
     return {
-        "dimensions": [
-            {"name": one.name, "asked": one.asked, "free": one.free, "missing": one.missing} for one in wait.dimensions
-        ],
+        "dimensions": [one.to_json() for one in wait.dimensions],
         "would_free": [f"lease/{one}" for one in wait.would_free],
         "would_free_any": wait.would_free_any,
         "before": [f"lease/{one}" for one in wait.before],

@@ -104,7 +104,7 @@ def _device(device: Mapping[str, Any]) -> list[str]:
         shown_milli(device["used_milli"]),
         _percent(device["busy_milli"]),
         memory,
-        device["health"],
+        f"{device['health']}, cordoned" if device["cordoned"] and device["health"] != "cordoned" else device["health"],
     ]
 
 

@@ -50,6 +50,7 @@ class FakeCompute:
             self.devices[ident] = {
                 "ref": f"device/{ident}", "uuid": f"GPU-{place:08x}", "node": "here", "place": place, "model": "H100",
                 "memory_mib": H100_MIB, "isolation": "none", "busy_milli": 0, "measured_mib": 0, "health": "healthy",
+                "cordoned": False,
             }  # fmt: skip
 
     # what tests turn
@@ -139,7 +140,7 @@ class FakeCompute:
         if ident not in self.devices:
             raise UnknownName(f"there is no device {device!r}")
         self.done.append((asker.principal, "cordon" if cordoned else "uncordon", ident))
-        self.devices[ident]["health"] = "cordoned" if cordoned else "healthy"
+        self.devices[ident].update(health="cordoned" if cordoned else "healthy", cordoned=cordoned)
         return {"schema": "colonnade.cordon/1", "device": f"device/{ident}", "cordoned": cordoned}
 
     def _queue(self, name: str, promised: int, limit: int | None) -> dict[str, Any]:

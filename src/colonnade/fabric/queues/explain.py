@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from colonnade.core.claims import Claim
+from colonnade.core.waiting_words import waits_for
 from colonnade.fabric.placement.cluster import Cluster
 from colonnade.fabric.queues.asks import Ask, Grant, Snapshot, Unit, units
 from colonnade.fabric.queues.cycle import plan, waiting_before
@@ -44,6 +45,10 @@ class Dimension:
     def missing(self) -> int:
         """What is not there."""
         return max(0, self.asked - self.free)
+
+    def to_json(self) -> dict[str, str | int]:
+        """`name`, `asked`, `free`, `missing`."""
+        return {"name": self.name, "asked": self.asked, "free": self.free, "missing": self.missing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +213,7 @@ class _Explanation:
     def _sentence(
         self, dimensions: Sequence[Dimension], names: Sequence[str], alone: bool, before: Sequence[str]
     ) -> str:
-        short = [dimension for dimension in dimensions if dimension.missing]
-        lacks = ", ".join(f"{d.name}: asks {d.asked}, free {d.free}" for d in short)
-        parts = [
-            f"It waits for {lacks}." if lacks else "There is room for it, but others go first or have it reserved."
-        ]
+        parts = [waits_for([dimension.to_json() for dimension in dimensions])]
         if before:
             parts.append(f"{len(before)} of those that wait go first.")
         if alone:

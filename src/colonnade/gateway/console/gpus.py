@@ -56,7 +56,7 @@ def lease_page(visit: Visit, lease: str) -> Reply | None:
     """One lease: what it holds or waits for, and the form that takes it back. One that has ended has its lineage."""
     compute = _compute(visit)
     if compute is None:
-        return None
+        return redirect(lineage_url(f"lease/{lease}", visit.acting))
     document = compute.gpu()
     drawn = gpustrips.Drawing(document, visit.now_ms)
     row = next((one for one in document["leases"] if one["id"] == lease), None)
@@ -123,5 +123,8 @@ def _standing(document: Mapping[str, Any]) -> object:
     """What a reason to wait rests on: it is worked out again only when this has changed."""
     return (
         tuple((lease["id"], lease["state"], lease["reason"]) for lease in document["leases"]),
-        tuple((device["ref"], device["health"], device["used_milli"]) for device in document["devices"]),
+        tuple(
+            (device["ref"], device["health"], device["cordoned"], device["used_milli"])
+            for device in document["devices"]
+        ),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from colonnade.core.quantities import shown_milli
+from colonnade.core.waiting_words import Lack, lack, waits_for
 from colonnade.gateway.console import present, words
 
 WHOLE = 1000
@@ -94,6 +95,7 @@ class Strip:
     memory: str
     isolation: str
     health: str
+    cordoned: bool
     verb: str
 
 
@@ -129,7 +131,7 @@ class WaitRow:
     starts: str
     starts_ms: int | None
     before: int
-    dimensions: tuple[words.Lack, ...]
+    dimensions: tuple[Lack, ...]
 
 
 class Drawing:
@@ -223,14 +225,14 @@ class Drawing:
         starts = wait["starts_by_ms"]
         return WaitRow(
             lease=row,
-            reason=words.waits_for(wait["dimensions"]),
+            reason=waits_for(wait["dimensions"]),
             would=words.would_start(len(ids), bool(wait["would_free_any"])),
             would_free=tuple(known[:NAMED]),
             others=max(0, len(ids) - NAMED),
             starts="" if starts is None else f"within {max(1, -(-(starts - self.now_ms) // 1000))} s",
             starts_ms=starts,
             before=len(wait["before"]),
-            dimensions=tuple(words.lack(one) for one in wait["dimensions"]),
+            dimensions=tuple(lack(one) for one in wait["dimensions"]),
         )
 
     def queues(self) -> list[Bar]:
@@ -284,7 +286,8 @@ class Drawing:
             memory=_memory(device["measured_mib"], device["memory_mib"]),
             isolation=device["isolation"],
             health=health,
-            verb={"healthy": "cordon", "cordoned": "uncordon"}.get(health, ""),
+            cordoned=device["cordoned"],
+            verb="uncordon" if device["cordoned"] else "cordon" if health == "healthy" else "",
         )
 
 
