@@ -89,6 +89,18 @@ EXPLANATIONS: Mapping[str, str] = {
         "A file of the model holds a pickle that could run code, or cannot be read to its end, so it is not loaded. "
         "Write the model without pickle (ONNX, safetensors, JSON); `colonnade scan` says what was found where."
     ),
+    "data_missing": "A model's data are not there, or too few of their rows can be used. `data:` names files.",
+    "data_too_large": (
+        "A model's data are larger than what is read at once. Take a part of them, newer or drawn at random, or put "
+        "them together before they come here."
+    ),
+    "table_unreadable": "A file is no table: it must be UTF-8 text, with a header, and as many values in each line.",
+    "time_unreadable": "A value of the column `time` is neither a number nor a date by ISO 8601, so it has no order.",
+    "script_missing": "A model's script cannot be read. `train:` and `evaluate:` are relative to the declaration.",
+    "script_invalid": "A model's script is no Python that this interpreter understands.",
+    "model_missing": "The training script ended well, but wrote no file into the folder of COLONNADE_OUTPUT.",
+    "metrics_missing": "The evaluation must write metrics.json: one mapping of names to finite numbers.",
+    "predictions_invalid": "predictions.csv needs one finite number for each row of test.csv in each of its columns.",
     "replica_failed": (
         "The process that answers with the model ends again and again. `colonnade logs` of its run says why; it is "
         "tried again, more seldom each time."

@@ -13,6 +13,9 @@ from colonnade.lifecycle.artifacts import Artifact, Artifacts, Entry
 from colonnade.lifecycle.table import Breach, Table, breaches, profile, read_table, together
 from colonnade.lifecycle.wanted import Wanted
 
+MOST_BYTES = 64 * 1024 * 1024
+"""All files of a model together. A million rows of ten columns are 65 MiB, and 1.2 GiB while they are read."""
+
 
 @dataclass(frozen=True)
 class Quarantined:
@@ -53,7 +56,8 @@ class Snapshot:
 
 
 def take_snapshot(wanted: Wanted, artifacts: Artifacts) -> Snapshot:
-    """Read every file once, judge it, keep those that are good."""
+    """Read every file once, judge it, keep those that are good. Raises UsageError for more than `MOST_BYTES`."""
+    _bounded(wanted)
     good: dict[str, bytes | Path | Entry] = {}
     tables: list[Table] = []
     bad: list[Quarantined] = []
@@ -80,3 +84,13 @@ def take_snapshot(wanted: Wanted, artifacts: Artifacts) -> Snapshot:
     unlabelled = sum(not value.strip() for table in tables for value in table.column(wanted.label))
     about = {"columns": profile(together(tables)), "rows": rows, "unlabelled": unlabelled, "label": wanted.label}
     return Snapshot(artifacts.put("dataset", good, about), rows, bad, unlabelled)
+
+
+def _bounded(wanted: Wanted) -> None:
+    size = sum(path.stat().st_size for path in wanted.files())
+    if size > MOST_BYTES:
+        raise UsageError(
+            f"its data are {size >> 20:,} MiB, and at most {MOST_BYTES >> 20} MiB are read at once",
+            hint="take a part of the rows: the newest, or some drawn at random",
+            code="data_too_large",
+        )
