@@ -151,8 +151,21 @@ def test_what_cannot_be_had_is_refused_with_what_can_be(begin: Begin) -> None:
     assert project.run("run", "--gpus", "2", "--", "true").code == 2
     gang = project.run("run", "--workers", "2", "--", "true")
     assert (gang.code, "starts whole" in gang.err) == (2, True)
+    assert project.run("gpu", "--usage", "--days", "0").code == 2
     assert project.run("run", "--", "sh", "-c", "exit 9").code == 9
     assert project.run("run", "--", "no-such-command").code == 127
+
+
+def test_a_queue_that_is_declared_no_more_is_listed_only_while_something_is_in_it(begin: Begin) -> None:
+    project = begin(queues="{a: {guaranteed: 1}, b: {guaranteed: 1}}")
+    run = project.run("run", "--detach", "--queue", "b", "--", "sleep", "60").out.strip()
+    until(lambda: states(project) == {"held": 1}, 10)
+    project.down()
+    project = begin(queues="{a: {guaranteed: 1}}")
+    listed = {queue["name"]: queue["guaranteed_milli"] for queue in gpu(project)["queues"]}
+    assert listed == {"default": 0, "a": 1000, "b": 0}
+    assert project.run("gpu", "--release", run).code == 0
+    until(lambda: {queue["name"] for queue in gpu(project)["queues"]} == {"default", "a"}, 10)
 
 
 def test_a_gang_that_nobody_reads_any_more_ends_without_a_traceback(begin: Begin) -> None:

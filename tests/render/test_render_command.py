@@ -70,6 +70,7 @@ def test_used_wrongly_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for words in (["--target", "nomad"], [], ["--target", "kubernetes", "--gpus", "-1"]):
         assert main(["render", "-C", str(GOLDEN), *words]) == 2
     assert main(["render", "--target", "kubernetes", "-C", str(GOLDEN), "--out", str(tmp_path / "file")]) == 2
+    assert main(["render", "--target", "kubernetes", "-C", str(GOLDEN), "--out", str(tmp_path / "file/within")]) == 2
     assert "hint" in capsys.readouterr().err
 
 

@@ -68,15 +68,20 @@ def write_files(rendering: Rendering, folder: Path) -> list[str]:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="give a folder: --out FOLDER")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for one in rendering.objects:
-        name = _file_name(one)
-        (folder / name).write_text(_dumped(one.body), encoding="utf-8")
-        written.append(name)
-    kustomization = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": written}
-    (folder / KUSTOMIZATION).write_text(_dumped(kustomization), encoding="utf-8")
-    return [*written, KUSTOMIZATION]
+    written = {_file_name(one): _dumped(one.body) for one in rendering.objects}
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(written),
+    }  # fmt: skip
+    written[KUSTOMIZATION] = _dumped(kustomization)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in written.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}", hint="give a folder that is yours: --out FOLDER"
+        ) from error
+    return list(written)
 
 
 # --- the declaration as a site --------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any
 from colonnade.app.presence import find_daemon, need_daemon, pause
 from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import emit, paint, say, table
+from colonnade.core.errors import UsageError
 from colonnade.core.quantities import shown_mib, shown_milli
 
 BAR = 10
@@ -174,6 +175,8 @@ def _usage(places: Places, args: argparse.Namespace) -> int:
     from colonnade.app.stored import reading
     from colonnade.app.usage import read_usage
 
+    if args.days < 1:
+        raise UsageError(f"--days {args.days}: usage is counted over one day or more", hint="--days 30")
     with reading(places) as (state, keys):
         document = read_usage(state, keys, days=args.days)
     if args.json:
