@@ -9,14 +9,19 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from colonnade import lifecycle
 from colonnade.app.computing import Computing
 from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.environment import Places, for_programs
+from colonnade.app.settings.models import BUILTIN, Model
 from colonnade.app.settings.models import Gate as DeclaredGate
-from colonnade.app.settings.models import Model
+from colonnade.core.answers import Asker
+from colonnade.core.errors import MissingExtra, UnknownName
 from colonnade.fabric.leases import Asked
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.doing import Tools
@@ -110,6 +115,20 @@ class Modelling:
         for name in [name for name in self.loops if name not in declared]:
             del self.loops[name]
 
+    def train(self, asker: Asker, model: str) -> Mapping[str, Any]:  # noqa: ARG002  (the port's)
+        """See `gateway.models_admin.TrainingBackend`. The pipeline's entries are the daemon's own."""
+        found = next((loop for name, loop in self.loops.items() if model in {name, f"model/{loop.wanted.id}"}), None)
+        if found is None:
+            known = ", ".join(sorted(self.loops)) or "none"
+            raise UnknownName(f"no model {model!r} is declared", hint=f"declared under `models`: {known}")
+        after = found.ask()
+        return {
+            "schema": "colonnade.training/1",
+            "ref": f"model/{found.wanted.id}",
+            "name": found.wanted.name,
+            "after": f"run/{after}",
+        }
+
     def _keys_for(self, model: str) -> None:
         with self._state.transaction() as tx:
             self._keys.create(tx, model, self._journal.project)
@@ -133,9 +152,9 @@ class Modelling:
             time=model.time,
             holdout=model.holdout,
             rules=Rules(columns, tuple(model.contract.unique), model.contract.rows_at_least),
-            train=folder / model.train,
-            evaluate=folder / model.evaluate,
-            parameters=model.parameters,
+            train=_script(folder, model.train),
+            evaluate=_script(folder, model.evaluate),
+            parameters={**model.parameters, "task": model.task} if model.task else model.parameters,
             gates=tuple(_gate(gate) for gate in model.gates),
             claim=model.claim(),
             queue=queues[full],
@@ -144,6 +163,16 @@ class Modelling:
             watch=model.watch,
             label_delay=model.label_delay,
         )
+
+
+def _script(folder: Path, declared: str) -> Path:
+    """A user's script; or the built-in one, which lies in the package and runs like any other."""
+    if declared != BUILTIN:
+        return folder / declared
+    if find_spec("lightgbm") is None:
+        message = "built-in training needs LightGBM, which is not installed"
+        raise MissingExtra(message, hint="pip install 'colonnade[ml]'")
+    return Path(lifecycle.__file__).with_name("builtin.py")
 
 
 def _gate(gate: DeclaredGate) -> Gate:

@@ -52,6 +52,15 @@ class ModelLoop:
             return True
         return self._look(newest[0] if newest else None)
 
+    def ask(self) -> str:
+        """Begin a pipeline although nothing has changed; the newest run of before, or "". Raises UsageError for data or
+        code that cannot be read.
+        """
+        self._parts()
+        newest = self.pipelines.of_model(self.wanted.id, 1)
+        self.by_hand = True
+        return str(newest[0]["run"]) if newest else ""
+
     # why
     def _look(self, last: Row | None) -> bool:
         """Begin a pipeline if there is a cause."""
@@ -67,7 +76,7 @@ class ModelLoop:
         try:
             parts = self._parts()
         except ColonnadeError as error:
-            self.trouble, self._taken = error, here
+            self.trouble, self._taken, self.by_hand = error, here, False
             return False
         self._taken = here
         cause = self._cause(parts, last)
