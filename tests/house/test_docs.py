@@ -14,7 +14,7 @@ from scripts import make_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "bench/README.md", ROOT / "examples/acme/README.md"]
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "bench/README.md", *ROOT.glob("examples/*/README.md")]
 )
 DOCS = "\n".join(page.read_text() for page in PAGES)
 CODE = {path: path.read_text() for path in sorted((ROOT / "src").rglob("*.py"))}
@@ -66,6 +66,7 @@ MAY_READ_THE_ENVIRONMENT = {
     "adapters/models/endpoint.py": "looks up the variable that `key_env` names, when it is used",
     "testing/project.py": "starts the real command line with an environment of its own",
     "adapters/parsers/pool.py": "hands its child the few variables that a child needs",
+    "lifecycle/builtin.py": "a script in a child process, under the contract of scripts",
 }
 
 
