@@ -26,6 +26,7 @@ def ident(prefix: str) -> str:
 
 DIGEST = "sha256:" + "ab" * 32
 SAMPLES: dict[str, Any] = {
+    "found": {"difference_millionths": -4_100, "high_millionths": -2_200, "low_millionths": -5_900},
     "answer": ident("ans"),
     "as_of_ms": 1,
     "asker": ident("prn"),
