@@ -69,11 +69,11 @@ class Allowance:
         lost_part: GPU-seconds that moves for one claim may lose, as a part of those that it is expected to run.
     """
 
-    ahead: float = 60.0
-    part: float = 0.007
+    ahead: float = 110.0
+    part: float = 0.0045
     late_s: float = 30.0
-    late_ahead: float = 40.0
-    late_part: float = 0.002
+    late_ahead: float = 70.0
+    late_part: float = 0.001
     lost_part: float = 0.3
 
     def budget(self, one: Waiting, t_s: float, arrived: int, moved: int) -> Budget:
