@@ -179,6 +179,21 @@ def test_a_gang_that_nobody_reads_any_more_ends_without_a_traceback(begin: Begin
     until(lambda: not gpu(project)["leases"], 20)
 
 
+def test_what_runs_is_seen_and_ended_though_nothing_is_declared_any_more(begin: Begin) -> None:
+    project = begin()
+    detached = project.run("run", "--detach", "--", "sleep", "60")
+    until(lambda: pids(project), 20)
+    project.write("colonnade.yaml", "version: 1\nproject: shares\n")
+    assert project.run("up").code == 0
+    assert states(project) == {"held": 1}
+    refused = project.run("run", "--", "true")
+    assert (refused.code, "no section `compute`" in refused.err) == (2, True)
+    unknown = project.run("gpu", "--release", "lease/nobodys")
+    assert (unknown.code, "nothing is held" in unknown.err) == (2, True)
+    assert project.run("gpu", "--release", detached.out.strip()).code == 0
+    until(lambda: not gpu(project)["leases"], 20)
+
+
 def test_whoever_waits_and_dies_takes_the_command_with_them_and_a_detached_one_goes_on(begin: Begin) -> None:
     project = begin()
     attached = start(project, "--", "sleep", "60")

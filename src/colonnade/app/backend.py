@@ -77,8 +77,8 @@ class HouseBackend:
     @property
     def compute(self) -> ComputeBackend | None:
         """See `gateway.compute`."""
-        here = self._house.declaration
-        return self._house.computing if here is not None and (here.compute is not None or here.models) else None
+        computing = self._house.computing
+        return None if computing is None or (computing.closed and not computing.leases.open()) else computing
 
     @property
     def serving(self) -> ServingBackend | None:

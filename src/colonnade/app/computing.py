@@ -21,7 +21,7 @@ from colonnade.app.waiting import CAPACITIES, waiting
 from colonnade.core import lease_entries
 from colonnade.core.answers import Asker
 from colonnade.core.claims import ISOLATIONS, WHOLE, Claim, at_least
-from colonnade.core.errors import Refused, UnknownName, UsageError
+from colonnade.core.errors import Refused, UsageError
 from colonnade.core.lineage import parse_ref
 from colonnade.core.quantities import shown_milli
 from colonnade.fabric.inventory import cordon, take_stock
@@ -50,6 +50,8 @@ class Computing:
         self._row = RowLease(state, "fabric", holder)
         self.loop = self._open_loop()
         self._past: list[FabricLoop] = []
+        self.closed = False
+        """Nothing is declared any more: what runs is seen and ended, nothing new is taken."""
 
     def apply(self, declared: Compute, actor: str) -> None:
         """Bring queues, grace and devices into force; leases that are held stay as they are."""
@@ -100,6 +102,9 @@ class Computing:
     # asked by the gateway
     def run(self, asker: Asker, asked: RunRequest) -> Mapping[str, Any]:
         """See `ComputeBackend.run`."""
+        if self.closed:
+            message = "the declaration has no section `compute` any more: nothing new is run"
+            raise UsageError(message, hint="add `compute: {devices: nvml}`, then `colonnade up`", code="no_compute")
         job = self._job(asked.job)
         command = list(asked.command) or (job.command if job else [])
         if not command:
@@ -144,7 +149,8 @@ class Computing:
         leases = self.leases.open() if len(ending) >= SHORTEST else []
         found = [lease for lease in leases if lease.id.endswith(ending) or lease.run.endswith(ending)]
         if not found:
-            raise UnknownName(f"nothing is held or asked for under {ref!r}", hint="`colonnade gpu` lists the leases")
+            message = f"nothing is held or asked for under {ref!r}"
+            raise UsageError(message, hint="`colonnade gpu` lists the leases", code="unknown_lease")
         for lease in found:
             self.loop.release(lease, "cancelled", asker.principal)
         return {"schema": "colonnade.release/1", "leases": [f"lease/{lease.id}" for lease in found]}
@@ -155,7 +161,8 @@ class Computing:
         ident = parse_ref(device).id
         found = [row for row in rows if device == row["uuid"] or ident == row["id"] or device == str(row["place"])]
         if len(found) != 1:
-            raise UnknownName(f"there is no device {device!r}", hint="`colonnade gpu` lists the devices")
+            hint = "`colonnade gpu` lists the devices"
+            raise UsageError(f"there is no device {device!r}", hint=hint, code="unknown_device")
         cordon(self._state, self._journal, asker.principal, found[0]["id"], cordoned=cordoned)
         self.loop.look()
         return {"schema": "colonnade.cordon/1", "device": f"device/{found[0]['id']}", "cordoned": cordoned}

@@ -111,7 +111,8 @@ class House:
                 self._write(declaration, wanted, len(difference))
             self.declaration = declaration
             self._open_rooms(declaration)
-            if declaration.compute is not None or declaration.models:
+            held = self.state.rows("leases_open", project=self.project)
+            if declaration.compute is not None or declaration.models or held or self.computing is not None:
                 self._open_compute(declaration.compute or Compute(devices="none"), declaration)
                 self._open_serving(declaration)
             self.on_change()
@@ -276,6 +277,7 @@ class House:
                 declared=declared,
             )
         self.computing.apply(declared, self.owner)
+        self.computing.closed = declaration.compute is None and not models
         if self.modelling is None and models:
             from colonnade.app.modelling import Modelling
 

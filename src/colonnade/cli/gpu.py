@@ -11,6 +11,7 @@ colonnade gpu --usage [--days N]  what each queue and person used, and what it c
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +19,11 @@ from colonnade.app.presence import find_daemon, need_daemon, pause
 from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import emit, paint, say, table
 from colonnade.core.errors import UsageError
+from colonnade.core.errors import ColonnadeError
 from colonnade.core.quantities import shown_mib, shown_milli
 
 BAR = 10
+CLEAR = "\033[H\033[2J"
 DEVICES = ["#", "model", "held", "", "busy", "memory", "health"]
 LEASES = ["lease", "state", "share", "on", "isolation", "busy", "who", "queue", "since", "command"]
 
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             emit(document)
         else:
-            print(f"\033[H\033[2J{drawn(document)}", flush=True)
+            print(f"{CLEAR if sys.stdout.isatty() else ''}{drawn(document)}", flush=True)
         pause(1.0)
 
 
@@ -64,14 +67,19 @@ def look(places: Places) -> dict[str, Any]:
     from colonnade.app.gpu import SCHEMA, read_gpu
     from colonnade.app.stored import reading
 
-    if find_daemon(places):
+    running = find_daemon(places) is not None
+    if running:
         from colonnade.sdk import Client
 
-        return Client(*need_daemon(places)).gpu()
+        try:
+            return Client(*need_daemon(places)).gpu()
+        except ColonnadeError as error:
+            if error.code != "no_compute":  # nothing is declared: what stands is in the store
+                raise
     if not places.state_file.exists():
         return {"schema": SCHEMA, "daemon": "stopped", "now_ms": None, "devices": [], "leases": [], "queues": []}
     with reading(places) as (state, keys):
-        return read_gpu(state, keys, running=False)
+        return read_gpu(state, keys, running=running)
 
 
 def drawn(document: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ of this process end the command too; with --detach it goes on by itself.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import signal
 import sys
@@ -84,7 +85,7 @@ def request(args: argparse.Namespace) -> dict[str, Any]:
         "memory_mib": _memory("--memory", args.memory),
         "queue": args.queue,
         "priority": args.priority,
-        "workers": args.workers,
+        "workers": _workers(args.workers),
         "preemptible": args.preemptible,
         "attached": not args.detach,
     }
@@ -98,13 +99,15 @@ def _wait(places: Places, made: dict[str, Any], *, as_json: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     out = 2 if as_json else 1
+    told: set[str] = set()
     ends: list[Ended] = []
     failures: list[Exception] = []
 
     def one(worker: dict[str, str]) -> None:
         run_id, lease = (worker[name].partition("/")[2] for name in ("run", "lease"))
         try:
-            ends.append(attend(places, run_id, lease, out=out, err=2, say=_told, stopped=stop.is_set))
+            say_once = functools.partial(_once, told)
+            ends.append(attend(places, run_id, lease, out=out, err=2, say=say_once, stopped=stop.is_set))
         except Exception as error:  # nobody reads any more, say: the others are not waited for either
             failures.append(error)
             stop.set()
@@ -129,6 +132,14 @@ def _wait(places: Places, made: dict[str, Any], *, as_json: bool) -> int:
     return worst.code
 
 
+def _once(told: set[str], text: str) -> None:
+    """Each member of a gang waits for the same: one line of it is enough."""
+    kind = text.partition(";")[0]
+    if kind not in told:
+        told.add(kind)
+        _told(text)
+
+
 def _told(text: str) -> None:
     print(f"colonnade: {text}", file=sys.stderr, flush=True)
 
@@ -141,6 +152,12 @@ def _share(text: str | None) -> int | None:
             hint=f"for several whole devices: --gpus {max(2, -(-milli // 1000))}" if milli > 1000 else "--gpu 0.5",
         )
     return milli
+
+
+def _workers(number: int | None) -> int | None:
+    if number is not None and not 1 <= number <= 10_000:
+        raise UsageError(f"--workers {number}: from 1 to 10000 run together", hint="--workers 4")
+    return number
 
 
 def _number(text: str | None) -> int | None:

@@ -47,6 +47,8 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
         ("Even with everything free, no machine has what was asked for, or the queue may never use so much. "
         "`colonnade gpu` shows what there is."),
     ),
+    "unknown_lease": (400, "Nothing is held or asked for under that name. `colonnade gpu` lists the leases."),
+    "unknown_device": (400, "There is no such device. `colonnade gpu` lists them by place, uuid and ref."),
     "unknown_queue": (400, "No queue of that name is declared under `compute.queues`."),
     "unknown_job": (400, "No job of that name is declared under `compute.jobs`."),
     "overloaded": (429, "The service has as many requests under way as it takes. Try again after `retry-after`."),

@@ -111,10 +111,10 @@ def endpoints(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", "/admin/leases/release", release, "Take a share back; answers once that has begun.", owner,
-            body=LeaseRequest, errors=("no_compute", "not_found"),
+            body=LeaseRequest, errors=("no_compute", "unknown_lease"),
         ),
         Endpoint(
             "POST", "/admin/devices/cordon", cordon, "Close a device to new work, or open it again.", owner,
-            body=CordonRequest, errors=("no_compute", "not_found"),
+            body=CordonRequest, errors=("no_compute", "unknown_device"),
         ),
     ]  # fmt: skip

@@ -20,7 +20,10 @@ def wording(problem: Mapping[str, Any], path: tuple[str | int, ...]) -> tuple[st
     given, limits = problem.get("input"), problem.get("ctx") or {}
     kind = problem["type"]
     if kind in {"list_type", "too_short"}:
-        example = f"`{key}: [{given}]`" if isinstance(given, str | int) else f"`{key}: [one, two]`"
+        words = given
+        if key == "command" and isinstance(given, str):
+            words = ", ".join(given.split())
+        example = f"`{key}: [{words}]`" if isinstance(given, str | int) else f"`{key}: [one, two]`"
         what = "a list" if kind == "list_type" else "a list with something in it"
         return f"{where} must be {what}, not {shown(given)}", f"write {EXAMPLES.get(key, example)}"
     if kind in {"dict_type", "model_type"}:
