@@ -76,13 +76,13 @@ class Gradient:
 
     def choose(self, claim: Claim, allowed: Bools | None = None) -> Slot | None:
         """The slot for the claim now, among the allowed nodes ([N]); None exactly when no allowed node fits."""
-        shape = self._shape(claim)
-        score = shape.score if allowed is None else np.where(allowed, shape.score, -np.inf)
-        most = score.max(initial=-np.inf)
-        if most == -np.inf:
-            return None
         c = self._cluster
-        best = np.flatnonzero(score >= most - TIE_MILLI)
+        fits = c.fitting(claim) if allowed is None else c.fitting(claim) & allowed
+        if not fits.any():  # most questions of a full cluster: no score is needed for this answer
+            return None
+        shape = self._shape(claim)
+        score = np.where(fits, shape.score, -np.inf)
+        best = np.flatnonzero(score >= score.max() - TIE_MILLI)
         if len(best) > 1:
             order = np.lexsort((best, c.memory_mib[best], c.cpu_milli[best], c.milli[best].sum(1)))
             best = best[order]
