@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
-import highspy
 import numpy as np
+from scipy.optimize import linprog
 
 from colonnade.fabric.mig.placer import MigPlacer, Spot
 from colonnade.fabric.mig.profiles import GEOMETRIES, Geometry
@@ -223,15 +223,20 @@ def fluid_bound(case: Case, geometry: Geometry = H100) -> float:
     counts = sorted({tuple(sum(1 for q, _ in spots if q == p) for p in range(len(NAMES))) for spots in states.spots})
     erlangs = case.erlangs()
     rates = [e / h for e, h in zip(erlangs, case.hold, strict=True)]
-    solver = highspy.Highs()
-    solver.silent()
-    weight = [solver.addVariable(lb=0) for _ in counts]
-    taken = [solver.addVariable(lb=0, ub=e) for e in erlangs]
-    solver.addConstr(solver.qsum(weight) <= case.gpus)
-    for p in range(len(NAMES)):
-        solver.addConstr(taken[p] <= solver.qsum(w * c[p] for w, c in zip(weight, counts, strict=True) if c[p]))
-    solver.maximize(solver.qsum(t * (1 / h) for t, h in zip(taken, case.hold, strict=True)))
-    return float(solver.getInfo().objective_function_value) / sum(rates)
+    layouts, kinds = len(counts), len(NAMES)
+    gain = np.concatenate([np.zeros(layouts), [-1 / h for h in case.hold]])  # linprog minimises
+    rows = [np.concatenate([np.ones(layouts), np.zeros(kinds)])]
+    for p in range(kinds):  # taken of a profile <= what the layouts hold of it
+        taken = np.zeros(kinds)
+        taken[p] = 1
+        rows.append(np.concatenate([[-float(c[p]) for c in counts], taken]))
+    found = linprog(
+        gain,
+        A_ub=np.array(rows),
+        b_ub=[case.gpus, *[0.0] * kinds],
+        bounds=[(0, None)] * layouts + [(0, e) for e in erlangs],
+    )
+    return float(-found.fun) / sum(rates)
 
 
 def packable(n: Sequence[int], gpus: int) -> bool:
@@ -374,7 +379,7 @@ def main() -> None:
         ran=f"{args.seeds} seeds, {args.requests} arrivals; other cases beside it with the first 5 seeds",
         rows=rows,
         seeds=seeds,
-        packages=("numpy", "highspy"),
+        packages=("numpy", "scipy"),
     )
 
 

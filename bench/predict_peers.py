@@ -76,5 +76,5 @@ def fast(path: str) -> Any:
 if __name__ == "__main__":
     kind, port, model = sys.argv[1:]
     made = bare(model) if kind == "bare" else fast(model)
-    quiet = {"access_log": False, "log_level": "warning", "lifespan": "off"}
+    quiet: dict[str, Any] = {"access_log": False, "log_level": "warning", "lifespan": "off"}
     uvicorn.run(made, host="127.0.0.1", port=int(port), http="httptools", loop="asyncio", **quiet)

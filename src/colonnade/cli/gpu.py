@@ -18,8 +18,7 @@ from typing import Any
 from colonnade.app.presence import find_daemon, need_daemon, pause
 from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import emit, paint, say, table
-from colonnade.core.errors import UsageError
-from colonnade.core.errors import ColonnadeError
+from colonnade.core.errors import ColonnadeError, UsageError
 from colonnade.core.quantities import shown_mib, shown_milli
 
 BAR = 10

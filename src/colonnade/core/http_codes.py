@@ -39,13 +39,17 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     ),
     "isolation_unavailable": (
         403,
-        ("No device offers isolation that strong. Ask for less with `--isolation-at-least`; docs/concepts/isolation.md "
-        "says what each level keeps."),
+        (
+            "No device offers isolation that strong. Ask for less with `--isolation-at-least`; docs/concepts/isolation.md "
+            "says what each level keeps."
+        ),
     ),
     "claim_impossible": (
         400,
-        ("Even with everything free, no machine has what was asked for, or the queue may never use so much. "
-        "`colonnade gpu` shows what there is."),
+        (
+            "Even with everything free, no machine has what was asked for, or the queue may never use so much. "
+            "`colonnade gpu` shows what there is."
+        ),
     ),
     "unknown_lease": (400, "Nothing is held or asked for under that name. `colonnade gpu` lists the leases."),
     "unknown_device": (400, "There is no such device. `colonnade gpu` lists them by place, uuid and ref."),
