@@ -40,8 +40,8 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "isolation_unavailable": (
         403,
         (
-            "No device offers isolation that strong. Ask for less with `--isolation-at-least`; docs/concepts/isolation.md "
-            "says what each level keeps."
+            "No device offers isolation that strong. Ask for less with `--isolation-at-least`; "
+            "docs/concepts/isolation.md says what each level keeps."
         ),
     ),
     "claim_impossible": (
