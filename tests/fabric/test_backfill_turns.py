@@ -59,7 +59,7 @@ def test_homes_are_held_until_all_are_found_and_nothing_moves_before() -> None:
 
     def moves(budget: Budget) -> list[tuple[Hashable, int]] | None:
         there = {name: one for name, one in running.items() if one.slot.node == 0}
-        found = gather(cluster, there, reservation, LARGE, placer, homes, budget, set())
+        found = gather(cluster, there, reservation, LARGE, placer, homes, homes, budget, set())
         return None if found is None else [(move.id, move.slot.node) for move in found]
 
     assert moves(Budget(9)) is None

@@ -132,6 +132,7 @@ def gather(
     claim: Claim,
     placer: Placer,
     homes: NDArray[np.bool_],
+    large_homes: NDArray[np.bool_],
     budget: Budget,
     hopeless: set[Claim],
 ) -> list[Move] | None:
@@ -141,7 +142,7 @@ def gather(
 
     Args:
         there: what runs on the reserved node.
-        homes: [N] nodes where a home may be.
+        homes, large_homes: [N] nodes where a home may be; the latter for claims of several devices.
         hopeless: claims that found no home at this instant; asked and added to.
     """
     usable = cluster.usable(claim)[reservation.node]
@@ -154,7 +155,7 @@ def gather(
         wanted = there[one].claim
         if one in reservation.homes or wanted in hopeless:
             continue
-        slot = placer.choose(wanted, homes)
+        slot = placer.choose(wanted, large_homes if wanted.gpus > 1 else homes)
         if slot is None:
             hopeless.add(wanted)
         else:

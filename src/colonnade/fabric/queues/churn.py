@@ -192,9 +192,11 @@ class Scheduler:
         reservation = self._reserved.get(waiting.id)
         if reservation is None:
             return None
-        homes = ~self._kept & self._unreserved()
+        homes = self._unreserved()
         there = self._there(reservation.node)
-        done = gather(self.cluster, there, reservation, claim, self.placer, homes, budget, homeless)
+        done = gather(
+            self.cluster, there, reservation, claim, self.placer, homes & ~self._kept, homes, budget, homeless
+        )
         if done is None:
             return None
         self._apply(done, moves)
@@ -212,8 +214,17 @@ class Scheduler:
             return None
         running = {name: self._now(name, one) for name, one in self.running.items()} if self._fresh else self.running
         most = Budget(min(budget.moves, MOST_MOVES), budget.gpu_s)
-        homes = ~self._kept & self._unreserved()
-        return plan_evacuation(self.cluster, running, claim, self.placer, most, emptied=free, homes=homes)
+        homes = self._unreserved()  # kept nodes are there for claims of several devices, moved ones too
+        return plan_evacuation(
+            self.cluster,
+            running,
+            claim,
+            self.placer,
+            most,
+            emptied=free,
+            homes=homes & ~self._kept,
+            large_homes=homes,
+        )
 
     def _reserve(self, waiting: Waiting, t_s: float) -> None:
         before = self._reserved.get(waiting.id)

@@ -84,6 +84,7 @@ def plan_evacuation(
     *,
     emptied: NDArray[np.bool_] | None = None,
     homes: NDArray[np.bool_] | None = None,
+    large_homes: NDArray[np.bool_] | None = None,
     tries: int = 4,
     chain: int = 1,
 ) -> Evacuation | None:
@@ -95,6 +96,7 @@ def plan_evacuation(
     Args:
         emptied: [N] nodes that may be emptied; None for all.
         homes: [N] nodes to which what is moved may go; None for all.
+        large_homes: [N] the same for claims of several devices; None for `homes`.
         tries: how many nodes are tried in full before giving up.
         chain: how many levels deep a move may need another move first.
     """
@@ -111,7 +113,7 @@ def plan_evacuation(
     ranked.sort(key=lambda item: item[:2])
     for _, node, victims in ranked[:tries]:
         trial = _Trial(cluster, dict(running), placer, budget)
-        if trial.clear(node, victims, homes, chain):
+        if trial.clear(node, victims, homes, large_homes, chain):
             slot = placer.choose(claim, _only(cluster, node))
             trial.undo()
             if slot is not None:
@@ -127,16 +129,24 @@ class _Trial:
         self._cluster, self._running, self._placer, self._budget = cluster, running, placer, budget
         self._done: list[tuple[Hashable, Slot, Slot]] = []
 
-    def clear(self, node: int, victims: Sequence[Hashable], homes: NDArray[np.bool_] | None, chain: int) -> bool:
+    def clear(
+        self,
+        node: int,
+        victims: Sequence[Hashable],
+        homes: NDArray[np.bool_] | None,
+        large_homes: NDArray[np.bool_] | None,
+        chain: int,
+    ) -> bool:
         """Move all the victims off the node, largest first; whether that worked."""
-        open_ = np.ones(len(self._cluster.nodes), dtype=bool) if homes is None else homes.copy()
-        open_[node] = False
+        others = ~_only(self._cluster, node)
+        open_ = others if homes is None else homes & others
+        self._large = open_ if large_homes is None else large_homes & others
         size = {one: (self._running[one].claim.milli, self._running[one].claim.cpu_milli) for one in victims}
         return all(self._go(one, open_, chain) for one in sorted(victims, key=lambda one: size[one], reverse=True))
 
     def _go(self, one: Hashable, homes: NDArray[np.bool_], chain: int) -> bool:
         claim = self._running[one].claim
-        slot = self._placer.choose(claim, homes)
+        slot = self._placer.choose(claim, self._large if claim.gpus > 1 else homes)
         if slot is None and chain:
             slot = self._chained(claim, homes, chain - 1)
         if slot is None or not self._affords(one):
@@ -152,7 +162,16 @@ class _Trial:
         fixed = {moved for moved, _, _ in self._done}
         free = {name: one for name, one in self._running.items() if name not in fixed}
         found = plan_evacuation(
-            self._cluster, free, claim, self._placer, left, emptied=homes, homes=homes, tries=2, chain=chain
+            self._cluster,
+            free,
+            claim,
+            self._placer,
+            left,
+            emptied=homes,
+            homes=homes,
+            large_homes=self._large,
+            tries=2,
+            chain=chain,
         )
         for move in found.moves if found else ():
             self._shift(move.id, move.slot)
