@@ -133,6 +133,19 @@ class FirstFit(Masks):
         return None
 
 
+class FirstBySlices(FirstFit):
+    """Counts free slices, as schedulers do that do not know the placements: the lowest device with enough of them, and
+    a refusal where none of its legal starts is free.
+    """
+
+    def choose(self, p: int) -> tuple[int, int] | None:
+        for gpu, mask in enumerate(self.masks):
+            if 8 - mask.bit_count() >= USED[p].size:
+                options = self.options[p][mask]
+                return (gpu, options[0][1]) if options else None
+        return None
+
+
 def bits(p: int, start: int) -> int:
     return ((1 << USED[p].size) - 1) << start
 
@@ -160,6 +173,7 @@ def fragmentation(mask: int) -> int:
 
 RULES: dict[str, Callable[[int, int], Masks]] = {
     "first-fit": lambda gpus, _: FirstFit(gpus, lambda _m, _p, start: start),
+    "first-fit by free slices": lambda gpus, _: FirstBySlices(gpus, lambda _m, _p, start: start),
     "best-fit by free slices": lambda gpus, _: Masks(gpus, lambda mask, _p, start: 8 - mask.bit_count() + start / 100),
     "random legal placement": lambda gpus, seed: Masks(gpus, None, seed),
     "most remaining placements": lambda gpus, _: Masks(
