@@ -57,6 +57,7 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "unknown_job": (400, "No job of that name is declared under `compute.jobs`."),
     "overloaded": (429, "The service has as many requests under way as it takes. Try again after `retry-after`."),
     "service_unready": (503, "No replica answers for the service's model yet. `colonnade status` says why."),
+    "model_timeout": (504, "The model did not answer in time. It may be busy, or hang: `colonnade logs` of its run."),
     "model_failed": (500, "The model raised an error on this request. `colonnade logs` of the replica's run has it."),
     "nothing_live": (400, "No version of the model is live yet. `colonnade status` says why."),
     "no_way_back": (400, "No other version of the model was live before. `--to VERSION` names one."),

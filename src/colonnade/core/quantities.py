@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
 _MEMORY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B?|)\s*\Z", re.IGNORECASE)
 _UNITS = {"k": 1, "m": 2, "g": 3, "t": 4}
@@ -23,7 +23,7 @@ def mib_of(text: str) -> int:
         raise ValueError(f"{text!r} is no amount of memory: write for example 20GiB or 512MiB")
     number, unit = Decimal(match[1]), match[2].lower()
     scale = Decimal(1024 if "i" in unit else 1000) ** _UNITS[unit[0]] if unit else Decimal(MIB)
-    return int(-(-(number * scale) // MIB))
+    return int((number * scale / MIB).to_integral_value(ROUND_CEILING))
 
 
 def milli_of(number: int | float | str) -> int:

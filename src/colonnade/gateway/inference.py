@@ -140,7 +140,7 @@ def endpoints(context: Context) -> list[Endpoint]:
         done = await offload(backend().rollback, context.asker(request, None), body.ref, body.to)
         return json_response(dict(done))
 
-    errors = ("model_not_found", "invalid_value", "model_failed", "overloaded", "service_unready", "timeout")
+    errors = ("model_not_found", "invalid_value", "model_failed", "overloaded", "service_unready", "model_timeout")
     key, octets = Who.KEY, (JSON, "application/octet-stream")
     return [
         Endpoint("POST", "/v1/predict", predict, "Predictions for rows.", key, body=PredictRequest, errors=errors),

@@ -3,7 +3,7 @@
 
 A replica that is idle is asked at once; while it answers, what comes is gathered and goes as the next batch, so batches
 grow with the load and nobody waits for a timer. A lane takes so many requests and no more: the next is refused with
-429. A replica that is lost gives its requests back, once. Everything here runs in the gateway's loop.
+429. A replica that is lost gives its requests back, up to twice. Everything here runs in the gateway's loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ MOST_BATCH = 64
 RETRY_S = 0.02
 WAIT_S = 30.0
 """A request waits so long for a replica, and for its answer."""
-TRIES = 2
+TRIES = 3
+"""A request that ends every replica that it is given to must not end them all; one may die by itself, or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class _Lane:
             line.close()
 
     def lost(self, line: _Line, calls: list[_Call]) -> None:
-        """A replica has gone; what it had not answered is asked again, once."""
+        """A replica has gone; what it had not answered is asked again, up to twice."""
         for place in [place for place, one in self._lines.items() if one is line]:
             del self._lines[place]
         if line in self._idle:
@@ -143,7 +144,7 @@ class _Lane:
             if call.tries < TRIES:
                 self._waiting.appendleft(call)
             elif not call.done.done():
-                error = ApiError(503, "The replica ended while it answered, twice.", code="service_unready")
+                error = ApiError(503, "The replica ended while it answered, three times.", code="service_unready")
                 call.done.set_exception(error)
         self._pump()
 
@@ -198,7 +199,7 @@ class _Lane:
                 for line in list(self._lines.values()):
                     for call in [call for call in line.calls if call.ends < loop.time() and not call.done.done()]:
                         message = f"The model did not answer within {WAIT_S:.0f} s."
-                        call.done.set_exception(ApiError(504, message, code="timeout"))
+                        call.done.set_exception(ApiError(504, message, code="model_timeout"))
                 if not self.under_way:
                     return
                 if self._lacking() or not self._lines:

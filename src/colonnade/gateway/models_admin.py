@@ -47,6 +47,6 @@ def endpoints(context: Context) -> list[Endpoint]:
     return [
         Endpoint(
             "POST", "/admin/models/train", train, "Train a model now, by hand; answers at once.", Who.OWNER,
-            body=TrainRequest, errors=("not_found", "data_missing", "script_missing"),
+            body=TrainRequest, errors=("not_found",),
         ),
     ]  # fmt: skip
