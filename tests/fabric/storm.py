@@ -115,7 +115,7 @@ class Storm:
         waiting = sum(lease.state == "pending" for lease in room.leases.open())
         for _ in range(chance.randint(1, 12) if waiting < WAITING else 0):
             claim = chance.choices([c for c, _ in CLAIMS], [w for _, w in CLAIMS])[0]
-            workers = 3 if chance.random() < 0.03 else 1
+            workers = 3 if chance.random() < 0.03 and claim.gpus < 4 else 1  # twelve devices would wait for ever
             leases = room.ask(
                 claim, chance.choice(("a", "b", "default")), workers=workers, movable=chance.random() < 0.3,
                 priority=chance.randint(0, 2), attached=chance.random() < 0.2, grace_ms=chance.choice((0, 2000, 9000)),
