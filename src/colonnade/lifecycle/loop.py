@@ -56,7 +56,7 @@ class ModelLoop:
         """Begin a pipeline although nothing has changed; the newest run of before, or "". Raises UsageError for data or
         code that cannot be read.
         """
-        self._parts()
+        self._parts(self._code())
         newest = self.pipelines.of_model(self.wanted.id, 1)
         self.by_hand = True
         return str(newest[0]["run"]) if newest else ""
@@ -74,7 +74,8 @@ class ModelLoop:
             return True
         self.trouble = None
         try:
-            parts = self._parts()
+            code = self._code()
+            parts = self._parts(code)
         except ColonnadeError as error:
             self.trouble, self._taken, self.by_hand = error, here, False
             return False
@@ -82,7 +83,7 @@ class ModelLoop:
         cause = self._cause(parts, last)
         if cause:
             self.by_hand = False
-            run = self.pipelines.begin(self.wanted.id, cause, {**parts, **self._code()})
+            run = self.pipelines.begin(self.wanted.id, cause, {**parts, **self._kept(code)})
             _log.info("model %s: %s, run/%s", self.wanted.name, cause, run)
         return bool(cause)
 
@@ -108,7 +109,7 @@ class ModelLoop:
             stats.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
         return (*stats, self.wanted.specification())
 
-    def _parts(self) -> dict[str, str]:
+    def _parts(self, code: Mapping[str, dict[str, bytes]]) -> dict[str, str]:
         """What a pipeline of now would be made of: digests. Raises UsageError for what cannot be read."""
         files = self.wanted.files()
         if not files:
@@ -123,13 +124,20 @@ class ModelLoop:
             except OSError as error:
                 raise UsageError(f"{path.name} cannot be read: {error.strerror}", code="data_missing") from error
             whole.update(f"{path.relative_to(self.wanted.folder)}\0{content}\n".encode())
-        code = {step: digest_of(closure(self.wanted.script(step))) for step in ("train", "evaluate")}
-        return {"data": whole.hexdigest(), "code": key_of("code", code), "specification": self.wanted.specification()}
+        digests = {step: digest_of(files) for step, files in code.items()}
+        return {
+            "data": whole.hexdigest(),
+            "code": key_of("code", digests),
+            "specification": self.wanted.specification(),
+        }
 
-    def _code(self) -> dict[str, str]:
-        """The scripts and what they import, as they are now, kept: a pipeline runs what it began with."""
-        put = self._tools.artifacts.put
-        return {step: put("code", dict(closure(self.wanted.script(step))), {}).digest for step in ("train", "evaluate")}
+    def _code(self) -> dict[str, dict[str, bytes]]:
+        """Each script and what it imports, as they are now."""
+        return {step: closure(self.wanted.script(step)) for step in ("train", "evaluate")}
+
+    def _kept(self, code: Mapping[str, dict[str, bytes]]) -> dict[str, str]:
+        """The scripts and what they import, kept as they were read: a pipeline runs what it began with."""
+        return {step: self._tools.artifacts.put("code", dict(files), {}).digest for step, files in code.items()}
 
     # steps
     def _advance(self, pipeline: Row) -> None:
