@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -42,6 +43,13 @@ class OneLine(logging.Formatter):
     def formatException(self, ei: object) -> str:  # noqa: ARG002, N802  (the library's name)
         """Nothing."""
         return ""
+
+
+def last_bytes(path: Path, count: int) -> tuple[bytes, int]:
+    """The end of a file, and where it stands in it. Raises OSError."""
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - count))
+        return file.read(), file.tell()
 
 
 def log_to_file(path: Path) -> None:

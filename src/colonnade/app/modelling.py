@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from colonnade import lifecycle
 from colonnade.app.computing import Computing
+from colonnade.app.logs import last_bytes
 from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.environment import Places, for_programs
@@ -74,9 +74,7 @@ class FabricLeasing:
 
     def _said(self, lease: str) -> str:
         try:
-            with open(self._runs / lease / "err", "rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-                return file.read().decode("utf-8", "replace")
+            return last_bytes(self._runs / lease / "err", TAIL_BYTES)[0].decode("utf-8", "replace")
         except OSError:
             return ""
 

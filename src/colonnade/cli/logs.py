@@ -117,13 +117,13 @@ def _printed(places: Places, row: Mapping[str, Any], leases: list[str], args: ar
 
 def _tail(path: Path, target: int, lines: int) -> int:
     """Print a file's last lines; where it ended."""
+    from colonnade.app.logs import last_bytes
+
     try:
-        with open(path, "rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - TAIL_BYTES))
-            kept = file.read().splitlines(keepends=True)
+        data, end = last_bytes(path, TAIL_BYTES)
     except FileNotFoundError:
         return 0
+    kept = data.splitlines(keepends=True)
     os.write(target, b"".join(kept[-lines:] if lines else []))
     return end
 
