@@ -34,7 +34,7 @@ class Presence:
 
 def find_daemon(places: Places) -> Presence | None:
     """The daemon of these places, or None."""
-    if not places.lock.exists() or not _is_locked(places):
+    if not places.lock.exists() or not is_locked(places.lock):
         return None
     return Presence(int(_read(places.pid) or 0), _read(places.address))
 
@@ -123,9 +123,10 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def _is_locked(places: Places) -> bool:
+def is_locked(path: os.PathLike[str]) -> bool:
+    """Whether somebody holds the lock of this file; False where there is no such file."""
     try:
-        descriptor = os.open(places.lock, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

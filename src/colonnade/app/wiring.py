@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -14,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colonnade.app.presence import is_locked
 from colonnade.app.settings.environment import Places, for_programs, secret
 from colonnade.core.claims import Device
 from colonnade.core.errors import MissingExtra, StateError, Unavailable
@@ -29,6 +29,7 @@ from colonnade.ports.outside.parsers import Parsers
 from colonnade.ports.outside.state import State
 
 if TYPE_CHECKING:
+    from colonnade.adapters.devices.simulated import SimulatedDevices
     from colonnade.adapters.executor.waiting import Waiter
     from colonnade.ports.outside.vectors import Vectors
 
@@ -200,17 +201,7 @@ def open_executor(places: Places) -> Executor:
 
 def is_waited_for(places: Places, lease: str) -> bool:
     """Whether whoever asked for an attached lease is there: they hold a lock in its folder."""
-    try:
-        descriptor = os.open(places.runs / lease / "attached", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(places.runs / lease / "attached")
 
 
 def wait_for(places: Places, lease: str, out: int, err: int) -> Waiter:
@@ -240,10 +231,15 @@ def look_at_devices(places: Places, declared: str) -> tuple[Sequence[Device], Se
                 return found.inventory(), found.notes()
             finally:
                 found.close()
+    return _simulated(places, declared).inventory(), ()
+
+
+def _simulated(places: Places, declared: str, folder: Path | None = None) -> SimulatedDevices:
+    """The devices of `simulated://...`, or of `none`; what is kept of them lies in the folder."""
     from colonnade.adapters.devices.simulated import SimulatedDevices
 
-    wanted = declared if declared != "none" else "simulated://none"
-    return SimulatedDevices.parse(wanted, beside=places.folder).inventory(), ()
+    wanted = "simulated://none" if declared == "none" else declared
+    return SimulatedDevices.parse(wanted, folder=folder, beside=places.folder)
 
 
 def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tuple[int, int]]]:
@@ -253,10 +249,7 @@ def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tupl
     """
     here = (1000 * (os.cpu_count() or 1), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)
     if declared.startswith("simulated://") or declared == "none":
-        from colonnade.adapters.devices.simulated import SimulatedDevices
-
-        wanted = declared if declared != "none" else "simulated://none"
-        devices = SimulatedDevices.parse(wanted, folder=places.home / "devices", beside=places.folder)
+        devices = _simulated(places, declared, folder=places.home / "devices")
         told = {m.name: (m.cpu_milli or UNCOUNTED, m.memory_mib or UNCOUNTED) for m in devices.machines}
         return devices, {"": (UNCOUNTED, UNCOUNTED), **told}
     from colonnade.adapters.devices.nvml.devices import NvmlDevices

@@ -19,7 +19,7 @@ from colonnade.app.presence import find_daemon, need_daemon, pause
 from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import emit, paint, say, table
 from colonnade.core.errors import ColonnadeError, UsageError
-from colonnade.core.quantities import shown_mib, shown_milli
+from colonnade.core.quantities import shown_mib, shown_milli, shown_percent
 
 BAR = 10
 CLEAR = "\033[H\033[2J"
@@ -110,7 +110,7 @@ def _device(device: Mapping[str, Any]) -> list[str]:
         device["model"],
         "█" * filled + "░" * (BAR - filled),
         shown_milli(device["used_milli"]),
-        _percent(device["busy_milli"]),
+        shown_percent(device["busy_milli"]),
         memory,
         f"{device['health']}, cordoned" if device["cordoned"] and device["health"] != "cordoned" else device["health"],
     ]
@@ -126,7 +126,7 @@ def _lease(lease: Mapping[str, Any], document: Mapping[str, Any]) -> list[str]:
         share if lease["gpus"] == 1 else f"{lease['gpus']} x {share}",
         ", ".join(lease["on"]),
         lease["isolation"] or "",
-        _percent(lease["busy_milli"]),
+        shown_percent(lease["busy_milli"]),
         lease["person"] or "",
         f"{lease['queue']}{' (borrowed)' if lease['borrowed'] and document['guarantees'] else ''}",
         since,
@@ -147,10 +147,6 @@ def _queue(queue: Mapping[str, Any]) -> list[str]:
 
 def _price(cost: float | None) -> str:
     return "" if cost is None else f"{cost:.2f}"
-
-
-def _percent(milli: int | None) -> str:
-    return "" if milli is None else f"{milli / 10:.0f} %"
 
 
 def _ago(ms: int) -> str:

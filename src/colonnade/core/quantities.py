@@ -60,6 +60,15 @@ def shown_milli(milli: int) -> str:
     return format((Decimal(milli) / 1000).normalize(), "f")
 
 
+def shown_percent(milli: int | None) -> str:
+    """Thousandths as a whole percentage; "" for what is not known.
+
+    >>> shown_percent(875), shown_percent(None)
+    ('88 %', '')
+    """
+    return "" if milli is None else f"{milli / 10:.0f} %"
+
+
 def shown_mib(mib: int) -> str:
     """MiB as people write them.
 

@@ -298,7 +298,7 @@ class Leases:
         self, tx: Transaction, lease: Lease, outcome: str, code: int | None, note: str, actor: str | None
     ) -> bool:
         now = self._state.now_ms()
-        if not tx.run("lease_end", id=lease.id, ended_ms=now, outcome=outcome, code=code, note=note, reason=""):
+        if not tx.run("lease_end", id=lease.id, ended_ms=now, outcome=outcome, code=code, note=note):
             return False
         for device in lease.devices:
             tx.run("device_give", id=device, milli=lease.claim.gpu_milli, mib=lease.claim.gpu_mib)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from colonnade.core.claims import Claim
@@ -58,7 +58,6 @@ def take_picture(
     placer: Placing,
     *,
     absent: Callable[[Lease], bool] = lambda _: False,
-    idle: Collection[str] = (),
     reserved: Mapping[str, Reservation] | None = None,
     moves_left_ms: int = 0,
 ) -> Picture:
@@ -73,7 +72,7 @@ def take_picture(
     for lease in leases:
         if (slot := slots.get(lease.id)) is not None:
             cluster.take(lease.claim, slot)
-    asks = [_ask(lease, slots.get(lease.id), queues, lease.id in idle) for lease in leases if not absent(lease)]
+    asks = [_ask(lease, slots.get(lease.id), queues) for lease in leases if not absent(lease)]
     snapshot = Snapshot(cluster, asks, tree, placer, dict(reserved or {}), moves_left_ms)
     return Picture({lease.id: lease for lease in leases}, {row["id"]: row for row in rows}, nodes, columns, snapshot)
 
@@ -140,7 +139,7 @@ def _slot(lease: Lease, nodes: Sequence[str], columns: Sequence[Sequence[str]]) 
     return Slot(node, tuple(columns[node].index(device) for device in lease.devices))
 
 
-def _ask(lease: Lease, slot: Slot | None, queues: Mapping[str, str], idle: bool) -> Ask:
+def _ask(lease: Lease, slot: Slot | None, queues: Mapping[str, str]) -> Ask:
     return Ask(
         lease=lease.id,
         claim=lease.claim,
@@ -154,7 +153,6 @@ def _ask(lease: Lease, slot: Slot | None, queues: Mapping[str, str], idle: bool)
         gang=lease.gang,
         gang_size=lease.gang_size,
         movable=lease.movable,
-        idle=idle,
         release_by_ms=lease.releasing_ms + lease.grace_ms if lease.releasing_ms is not None else None,
         freed_for=lease.gives_way_to or "",
     )

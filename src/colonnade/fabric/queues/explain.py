@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from colonnade.core.claims import Claim
+from colonnade.core.quantities import shown_milli
 from colonnade.core.waiting_words import waits_for
 from colonnade.fabric.placement.cluster import Cluster
 from colonnade.fabric.queues.asks import Ask, Grant, Snapshot, Unit, units
 from colonnade.fabric.queues.cycle import plan, waiting_before
 from colonnade.fabric.queues.reclaim import cheapest
-from colonnade.fabric.queues.tree import Usage, gpus
+from colonnade.fabric.queues.tree import Usage
 from colonnade.fabric.queues.trial import Trial, copied
 
 CHECKED = 32
@@ -222,7 +223,7 @@ class _Explanation:
             )
         elif names:
             milli = sum(ask.claim.milli for ask in self.there if ask.lease in names)
-            parts.append(f"{len(names)} leases ({gpus(milli)} GPUs) together would make room for it.")
+            parts.append(f"{len(names)} leases ({shown_milli(milli)} GPUs) together would make room for it.")
         elif self.complete:
             parts.append("No end of a lease would free it as things are.")
         return " ".join(parts)

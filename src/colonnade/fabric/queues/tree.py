@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from colonnade.core.claims import WHOLE
+from colonnade.core.quantities import shown_milli
 
 DEFAULT = "default"
 """The queue of whoever names none: nothing guaranteed, no limit."""
@@ -82,7 +83,7 @@ class Tree:
         promised = sum(queue.guaranteed_milli for queue in self.queues.values() if not queue.parent)
         if promised <= capacity_milli:
             return ""
-        return f"the queues are guaranteed {gpus(promised)} GPUs, and there are {gpus(capacity_milli)}"
+        return f"the queues are guaranteed {shown_milli(promised)} GPUs, and there are {shown_milli(capacity_milli)}"
 
     def _check(self, queue: Queue) -> None:
         name, promised, limit = queue.name, queue.guaranteed_milli, queue.limit_milli
@@ -90,14 +91,16 @@ class Tree:
             raise ValueError(f"queue {name}: a guarantee or a limit below zero")
         if limit is not None and limit < promised:
             raise ValueError(
-                f"queue {name}: its limit of {gpus(limit)} GPUs is below its guarantee of {gpus(promised)}"
+                f"queue {name}: its limit of {shown_milli(limit)} GPUs is below its guarantee of "
+                f"{shown_milli(promised)}"
             )
         if queue.parent:
             self._check_team(queue)
         teams = sum(team.guaranteed_milli for team in self.queues.values() if team.parent == name)
         if teams > promised:
             raise ValueError(
-                f"queue {name}: its teams are guaranteed {gpus(teams)} GPUs together, itself only {gpus(promised)}"
+                f"queue {name}: its teams are guaranteed {shown_milli(teams)} GPUs together, itself only "
+                f"{shown_milli(promised)}"
             )
 
     def _check_team(self, team: Queue) -> None:
@@ -161,12 +164,3 @@ class Usage:
     def _within(self, used: Counter[str], queue: str, milli: int) -> bool:
         limits = ((used[name], self.tree.limit(name)) for name in self.tree.path(queue))
         return not milli or all(limit is None or now + milli <= limit for now, limit in limits)
-
-
-def gpus(milli: int) -> str:
-    """Milli as people say it.
-
-    >>> gpus(4000), gpus(2500)
-    ('4', '2.5')
-    """
-    return f"{milli / WHOLE:g}"

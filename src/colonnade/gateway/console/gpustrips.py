@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from colonnade.core.quantities import shown_milli
+from colonnade.core.quantities import shown_milli, shown_percent
 from colonnade.core.waiting_words import Lack, lack, waits_for
 from colonnade.gateway.console import present, words
 
@@ -191,7 +191,7 @@ class Drawing:
             part=words.part(lease["gpus"], share),
             on=tuple(lease["on"]),
             isolation=lease["isolation"] or "",
-            busy=_percent(lease["busy_milli"]),
+            busy=shown_percent(lease["busy_milli"]),
             computing="" if lease["busy_milli"] is None else _part(min(lease["busy_milli"], WHOLE), WHOLE),
             memory=_memory(lease["measured_mib"], lease["gpu_mib"]),
             person=lease["person"] or "",
@@ -298,10 +298,6 @@ def _part(milli: int, scale: int) -> str:
     '37.5%'
     """
     return f"{round(100 * milli / scale, 3):g}%"
-
-
-def _percent(milli: int | None) -> str:
-    return "" if milli is None else f"{milli / 10:.0f} %"
 
 
 def _memory(used_mib: int | None, whole_mib: int) -> str:

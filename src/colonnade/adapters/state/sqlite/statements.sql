@@ -532,8 +532,7 @@ UPDATE leases SET gang_size = gang_size - 1 WHERE project = :project AND state <
 
 -- name: lease_end
 -- A lease is over.
-UPDATE leases SET state = 'ended', ended_ms = :ended_ms, outcome = :outcome, code = :code, note = :note,
-  reason = CASE WHEN reason = '' THEN :reason ELSE reason END
+UPDATE leases SET state = 'ended', ended_ms = :ended_ms, outcome = :outcome, code = :code, note = :note
 WHERE id = :id AND state <> 'ended';
 
 -- name: run_state
