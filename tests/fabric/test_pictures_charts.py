@@ -56,7 +56,10 @@ def test_a_chart_has_the_size_that_was_asked_for_and_the_same_bytes_twice() -> N
 
 
 def test_a_line_of_one_point_and_a_title_too_long_are_no_trouble() -> None:
-    chart("A finding that goes on and on " * 9, [[Lines("Panel", [Series("a", [1.0], [1.0])])]])
+    drawn = chart("A finding that goes on and on " * 9, [[Lines("Panel", [Series("a", [1.0], [1.0])])]])
+    with Image.open(io.BytesIO(drawn)) as image:
+        image.verify()
+        assert image.format == "PNG"
 
 
 def test_ticks_are_round_and_hold_the_data() -> None:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colonnade.core.claims import Claim
@@ -15,17 +14,9 @@ from colonnade.fabric.placement.cluster import Cluster, DeviceSpec, NodeSpec, Sl
 from colonnade.fabric.placement.engine import Engine
 from colonnade.fabric.placement.forecast import Forecast
 from colonnade.fabric.placement.rehearsal import Plan, learn
+from tests.fabric.placer_story import EVENTS, NODES, ONCE, A, Story, claims
 
-ONCE = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking such stories takes minutes and says little more
 QUICK = Plan(fills=60, again=2, rounds=1, copies=2, nodes=8)
-A, B = DeviceSpec("A100", 40_960, "hard"), DeviceSpec("T4")
-NODES = (
-    NodeSpec("a", 32_000, 65_536, (A, A, A, A)),
-    NodeSpec("b", 16_000, 32_768, (A, A)),
-    NodeSpec("c", 64_000, 65_536, (B, B)),
-    NodeSpec("d", 24_000, 65_536, (A, B, B)),
-    NodeSpec("e", 8_000, 65_536, ()),
-)
 HISTORY = (
     (Claim(cpu_milli=8000), 5.0),
     (Claim(1, 500, cpu_milli=4000), 4.0),
@@ -40,40 +31,8 @@ def forecast() -> Forecast:
     return learn(NODES, HISTORY, QUICK)
 
 
-def claims() -> st.SearchStrategy[Claim]:
-    return st.builds(
-        Claim,
-        gpus=st.integers(0, 4),
-        gpu_milli=st.sampled_from((120, 190, 333, 500, 700, 1000)),
-        gpu_mib=st.sampled_from((0, 0, 8_000, 20_000)),
-        cpu_milli=st.sampled_from((0, 1000, 4000, 9000)),
-        memory_mib=st.sampled_from((0, 4096, 20_000)),
-        models=st.sampled_from(((), ("A100",), ("T4", "L4"))),
-        isolation_at_least=st.sampled_from(("none", "none", "soft", "hard")),
-    )
-
-
-class Story:
-    """A cluster to which things happen at random, remembered so that they can be undone."""
-
-    def __init__(self, nodes: Sequence[NodeSpec] = NODES) -> None:
-        self.cluster = Cluster(nodes)
-        self.engine = Engine(self.cluster, forecast=forecast())
-        self.held: list[tuple[Claim, Slot]] = []
-
-    def happen(self, what: int, claim: Claim) -> None:
-        if what < 6:
-            slot = self.engine.choose(claim)
-            if slot is not None:
-                self.cluster.take(claim, slot)
-                self.held.append((claim, slot))
-        elif what < 8 and self.held:
-            self.cluster.give(*self.held.pop(what % len(self.held)))
-        else:
-            self.cluster.cordon(what % 5, [claim.gpus % 4], closed=what != 9)
-
-
-EVENTS = st.lists(st.tuples(st.integers(0, 10), claims()), max_size=40)
+def engine(cluster: Cluster) -> Engine:
+    return Engine(cluster, forecast=forecast())
 
 
 @settings(max_examples=60, deadline=None, phases=ONCE)
@@ -81,15 +40,15 @@ EVENTS = st.lists(st.tuples(st.integers(0, 10), claims()), max_size=40)
 def test_it_refuses_exactly_what_fits_nowhere_and_chooses_only_what_fits(
     events: list[tuple[int, Claim]], asked: Claim, some: set[int]
 ) -> None:
-    story = Story()
+    story = Story(engine)
     for what, claim in events:
         fitting = story.cluster.fitting(claim).any()
-        slot = story.engine.choose(claim)
+        slot = story.placer.choose(claim)
         assert (slot is not None) == fitting
         assert slot is None or story.cluster.hosts(claim, slot)
         story.happen(what, claim)
     allowed = np.isin(np.arange(5), list(some))
-    slot = story.engine.choose(asked, allowed)
+    slot = story.placer.choose(asked, allowed)
     assert (slot is not None) == bool((story.cluster.fitting(asked) & allowed).any())
     assert slot is None or (allowed[slot.node] and story.cluster.hosts(asked, slot))
 
@@ -97,12 +56,12 @@ def test_it_refuses_exactly_what_fits_nowhere_and_chooses_only_what_fits(
 @settings(max_examples=60, deadline=None, phases=ONCE)
 @given(EVENTS, st.lists(claims(), max_size=5))
 def test_what_was_kept_is_what_a_fresh_engine_computes(events: list[tuple[int, Claim]], asked: list[Claim]) -> None:
-    story = Story()
+    story = Story(engine)
     for what, claim in events:
         story.happen(what, claim)
     fresh = Engine(story.cluster, forecast=forecast())
     for claim in [*asked, *(claim for _, claim in events)]:
-        assert story.engine.choose(claim) == fresh.choose(claim)
+        assert story.placer.choose(claim) == fresh.choose(claim)
 
 
 @settings(max_examples=30, deadline=None, phases=ONCE)
@@ -111,9 +70,9 @@ def test_names_and_order_of_nodes_change_nothing(asked: list[Claim], order: list
     """All nodes here differ, so that even the chosen node must be the same."""
     shuffled = [NODES[index] for index in order]
     renamed = [NodeSpec(f"x{n}", s.cpu_milli, s.memory_mib, s.devices) for n, s in enumerate(shuffled)]
-    first, second = Story(), Story(renamed)
+    first, second = Story(engine), Story(engine, renamed)
     for claim in asked:
-        one, two = first.engine.choose(claim), second.engine.choose(claim)
+        one, two = first.placer.choose(claim), second.placer.choose(claim)
         assert (one is None) == (two is None)
         if one is not None and two is not None:
             assert one.node == order[two.node]
@@ -129,8 +88,8 @@ def test_learning_hangs_on_neither_order_nor_names() -> None:
 
 
 def test_a_share_on_several_devices_takes_different_ones() -> None:
-    story = Story()
-    slot = story.engine.choose(Claim(3, 333, models=("A100",)))
+    story = Story(engine)
+    slot = story.placer.choose(Claim(3, 333, models=("A100",)))
     assert slot is not None
     assert slot.node == 0
     assert len(set(slot.devices)) == 3
@@ -166,12 +125,12 @@ def test_an_empty_cluster_and_one_without_devices_answer() -> None:
 
 
 def test_more_shapes_than_are_kept_change_no_answer() -> None:
-    story = Story()
+    story = Story(engine)
     fresh = Engine(story.cluster, forecast=forecast())
     for cpu in range(600):
         claim = Claim(1, 500, cpu_milli=cpu)
-        slot = story.engine.choose(claim)
+        slot = story.placer.choose(claim)
         assert slot is not None
         story.cluster.take(claim, slot)
         story.cluster.give(claim, slot)
-    assert story.engine.choose(HISTORY[0][0]) == fresh.choose(HISTORY[0][0])
+    assert story.placer.choose(HISTORY[0][0]) == fresh.choose(HISTORY[0][0])

@@ -4,23 +4,15 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colonnade.core.claims import Claim
-from colonnade.fabric.placement.cluster import Cluster, DeviceSpec, NodeSpec, Slot
+from colonnade.fabric.placement.cluster import Cluster, NodeSpec, Slot
 from colonnade.fabric.placement.gradient import Gradient
 from colonnade.fabric.simulate.fragmentation import Fragmentation
+from tests.fabric.placer_story import EVENTS, NODES, ONCE, Story, claims
 
-ONCE = (Phase.explicit, Phase.reuse, Phase.generate)
-A, B = DeviceSpec("A100", 40_960, "hard"), DeviceSpec("T4")
-NODES = (
-    NodeSpec("a", 32_000, 65_536, (A, A, A, A)),
-    NodeSpec("b", 16_000, 32_768, (A, A)),
-    NodeSpec("c", 64_000, 65_536, (B, B)),
-    NodeSpec("d", 24_000, 65_536, (A, B, B)),
-    NodeSpec("e", 8_000, 65_536, ()),
-)
 HISTORY = (
     (Claim(cpu_milli=8000), 5.0),
     (Claim(1, 500, cpu_milli=4000), 4.0),
@@ -30,51 +22,19 @@ HISTORY = (
 )
 
 
-def claims() -> st.SearchStrategy[Claim]:
-    return st.builds(
-        Claim,
-        gpus=st.integers(0, 4),
-        gpu_milli=st.sampled_from((120, 190, 333, 500, 700, 1000)),
-        gpu_mib=st.sampled_from((0, 0, 8_000, 20_000)),
-        cpu_milli=st.sampled_from((0, 1000, 4000, 9000)),
-        memory_mib=st.sampled_from((0, 4096, 20_000)),
-        models=st.sampled_from(((), ("A100",), ("T4", "L4"))),
-        isolation_at_least=st.sampled_from(("none", "none", "soft", "hard")),
-    )
-
-
-class Story:
-    """A cluster to which things happen at random."""
-
-    def __init__(self) -> None:
-        self.cluster = Cluster(NODES)
-        self.gradient = Gradient(self.cluster, HISTORY)
-        self.held: list[tuple[Claim, Slot]] = []
-
-    def happen(self, what: int, claim: Claim) -> None:
-        if what < 6:
-            slot = self.gradient.choose(claim)
-            if slot is not None:
-                self.cluster.take(claim, slot)
-                self.held.append((claim, slot))
-        elif what < 8 and self.held:
-            self.cluster.give(*self.held.pop(what % len(self.held)))
-        else:
-            self.cluster.cordon(what % 5, [claim.gpus % 4], closed=what != 9)
-
-
-EVENTS = st.lists(st.tuples(st.integers(0, 10), claims()), max_size=40)
+def gradient(cluster: Cluster) -> Gradient:
+    return Gradient(cluster, HISTORY)
 
 
 @settings(max_examples=60, deadline=None, phases=ONCE)
 @given(EVENTS, st.sets(st.integers(0, 4)))
 def test_the_gradient_refuses_exactly_what_fits_nowhere(events: list[tuple[int, Claim]], some: set[int]) -> None:
-    story = Story()
+    story = Story(gradient)
     allowed = np.isin(np.arange(5), list(some))
     for what, claim in events:
         for mask in (None, allowed):
             fitting = story.cluster.fitting(claim) & (True if mask is None else mask)
-            slot = story.gradient.choose(claim, mask)
+            slot = story.placer.choose(claim, mask)
             assert (slot is not None) == bool(fitting.any())
             assert slot is None or (fitting[slot.node] and story.cluster.hosts(claim, slot))
         story.happen(what, claim)
@@ -83,19 +43,19 @@ def test_the_gradient_refuses_exactly_what_fits_nowhere(events: list[tuple[int, 
 @settings(max_examples=60, deadline=None, phases=ONCE)
 @given(EVENTS, st.lists(claims(), max_size=5))
 def test_kept_scores_are_those_of_a_fresh_gradient(events: list[tuple[int, Claim]], asked: list[Claim]) -> None:
-    story = Story()
+    story = Story(gradient)
     for what, claim in events:
         story.happen(what, claim)
     fresh = Gradient(story.cluster, tuple(reversed(HISTORY)))
     for claim in [*asked, *(claim for _, claim in events)]:
-        assert story.gradient.choose(claim) == fresh.choose(claim)
+        assert story.placer.choose(claim) == fresh.choose(claim)
 
 
 @settings(max_examples=60, deadline=None, phases=ONCE)
 @given(st.lists(claims(), max_size=30), claims())
 def test_nothing_that_fits_would_fragment_less(asked: list[Claim], last: Claim) -> None:
     """By the measure that pictures use, which is computed elsewhere; it knows neither isolation nor device memory."""
-    story = Story()
+    story = Story(gradient)
     for claim in asked:
         story.happen(0, claim)
     lost = Fragmentation(story.cluster, [claim for claim, weight in HISTORY for _ in range(int(weight))])
@@ -107,7 +67,7 @@ def test_nothing_that_fits_would_fragment_less(asked: list[Claim], last: Claim) 
         story.cluster.give(last, slot)
         return found - before
 
-    chosen = story.gradient.choose(last)
+    chosen = story.placer.choose(last)
     if chosen is None or last.gpus != 1:
         return
     others = [Slot(node, (place,)) for node in range(len(NODES)) for place in range(story.cluster.width)]
@@ -123,8 +83,8 @@ def test_an_empty_cluster_and_no_history_are_answered() -> None:
 
 
 def test_more_shapes_than_are_kept_change_no_answer_of_the_gradient() -> None:
-    story = Story()
-    first = story.gradient.choose(HISTORY[0][0])
+    story = Story(gradient)
+    first = story.placer.choose(HISTORY[0][0])
     for cpu in range(600):
-        assert story.gradient.choose(Claim(1, 500, cpu_milli=cpu)) is not None
-    assert story.gradient.choose(HISTORY[0][0]) == first
+        assert story.placer.choose(Claim(1, 500, cpu_milli=cpu)) is not None
+    assert story.placer.choose(HISTORY[0][0]) == first
