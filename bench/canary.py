@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colonnade.core.evidence import rate_above
-from colonnade.lifecycle.canary import IN_SHADOW, Answer, Canary, CanaryConfig
-from colonnade.lifecycle.contest import APART, FOR_BOUNDS, Contest
+from colonnade.lifecycle.rollout.canary import IN_SHADOW, Answer, Canary, CanaryConfig
+from colonnade.lifecycle.rollout.contest import APART, FOR_BOUNDS, Contest
 from report import write_result
 
 CONFIG = CanaryConfig(groups=("minority", "majority"))

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colonnade.lifecycle.arms import arm_of
-from colonnade.lifecycle.canary import Answer, Canary, CanaryConfig, Verdict
-from colonnade.lifecycle.contest import Contest
+from colonnade.core.arms import arm_of
+from colonnade.lifecycle.rollout.canary import Answer, Canary, CanaryConfig, Verdict
+from colonnade.lifecycle.rollout.contest import Contest
 
 SMALL = CanaryConfig(
     shadow_requests=1_500, stages=(5, 25, 100), stage_requests=500, latency_reference=300, groups=("a", "b")

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from colonnade.lifecycle.arms import Arm
-from colonnade.lifecycle.contest import Contest, Standing
+from colonnade.core.exchanges import Arm
+from colonnade.lifecycle.rollout.contest import Contest, Standing
 
 Action = Literal["continue", "next_stage", "promote", "roll_back", "hold", "ask"]
 WithoutLabels = Literal["hold", "promote", "ask"]

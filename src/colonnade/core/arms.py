@@ -9,9 +9,9 @@ roll back.
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
 
-Arm = Literal["champion", "challenger"]
+from colonnade.core.exchanges import Arm
+
 _SPAN = 1 << 64
 
 

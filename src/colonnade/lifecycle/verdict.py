@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict on a candidate: gates beside the incumbent, and what must not go live whatever it measured.
+
+What it is made of is `doing`'s business, how a version that passed is tried on real requests `rollout`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+from colonnade.core import model_entries
+from colonnade.core.errors import Lost
+from colonnade.lifecycle.doing import Tools
+from colonnade.lifecycle.judging import PREDICTIONS, Finding, Report, judge, read_predictions
+from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, Pipelines, Step
+from colonnade.lifecycle.serving.rollback import rolled_back
+from colonnade.lifecycle.serving.safe import unsafe
+from colonnade.lifecycle.wanted import Wanted
+from colonnade.ports.outside.state import Row, Transaction
+from colonnade.ports.rowlease import RowLease
+
+_log = logging.getLogger("colonnade.lifecycle")
+
+
+class Verdict:
+    """Judges the candidates of one model."""
+
+    def __init__(self, tools: Tools, wanted: Wanted, row: RowLease, pipelines: Pipelines) -> None:
+        self._tools, self._wanted, self._row, self._pipelines = tools, wanted, row, pipelines
+
+    def judge(self, pipeline: Row, steps: Mapping[str, Step]) -> bool:
+        """Gates against the incumbent; a candidate that passes goes live by compare-and-set.
+
+        True: the live version was changed meanwhile, and the candidate is to be compared anew.
+        """
+        tools, state = self._tools, self._tools.state
+        version = steps["package"].artifact
+        metrics: dict[str, float] = tools.artifacts.get(version).about["metrics"]
+        here = state.rows("name_get", project=tools.journal.project, kind=CHAMPION, name=self._wanted.name)
+        live = here[0]["digest"] if here else None
+        if live == version:
+            self._end(pipeline, "unchanged", version=version, reason="it is live already", metrics=metrics)
+            return False
+        compared = json.loads(steps["compare"].told)["incumbent"]
+        if live and compared != live and any(gate.limit is None for gate in self._wanted.gates):
+            reason = "the live version was changed while its candidate was compared; it is compared anew"
+            self._end(pipeline, "failed", version=version, reason=reason, metrics=metrics)
+            return True
+        incumbent = self._report(steps["compare"].artifact) if live else None
+        findings = judge(self._wanted.gates, self._report(steps["evaluate"].artifact), incumbent)
+        failed = [finding.reason for finding in findings if not finding.passed] + self._may_not(version)
+        compared_well = [finding.reason for finding in findings if finding.against == "incumbent"]
+        decision = state.new_id("dec")
+        with state.transaction() as tx:
+            self._row.check(tx)
+            tx.append(
+                model_entries.candidate_judged(
+                    tools.journal.stamp(tools.actor),
+                    decision=decision,
+                    model=self._wanted.id,
+                    run=steps["evaluate"].run,
+                    version=version,
+                    verdict="deny" if failed else "allow",
+                    gates=len(self._wanted.gates),
+                    failed=len(failed),
+                    found=_in_millionths(findings),
+                )
+            )
+            if not failed:
+                promote(tx, tools, self._wanted, run=pipeline["run"], version=version, decision=decision, here=here)
+            self._pipelines.end(
+                tx,
+                pipeline,
+                "refused" if failed else "promoted",
+                version=version,
+                reason="; ".join(failed or compared_well),
+                metrics=metrics,
+                decision=decision,
+            )
+            found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
+            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
+        _log.info("model %s: %s", self._wanted.name, f"refused: {'; '.join(failed)}" if failed else "promoted")
+        return False
+
+    def _may_not(self, version: str) -> list[str]:
+        """Why a version must not go live, whatever it measured: it was rolled back, or it may not be loaded."""
+        tools = self._tools
+        if version in rolled_back(tools.state, self._wanted.id):
+            return ["it was rolled back; `colonnade rollback --to` brings it back"]
+        if tools.scan is None or not self._wanted.served:
+            return []
+        return unsafe(tools.scan, tools.artifacts, version)
+
+    def _report(self, digest: str) -> Report:
+        """An evaluation's report; or a version, of which only what was measured then is known."""
+        artifact = self._tools.artifacts.get(digest)
+        rows = next((entry for entry in artifact.files if entry.path == PREDICTIONS), None)
+        if artifact.kind != "report" or rows is None:
+            return Report(artifact.about["metrics"])
+        return Report(artifact.about["metrics"], read_predictions(self._tools.artifacts.read(rows)))
+
+    def _end(
+        self, pipeline: Row, outcome: str, *, version: str, reason: str, metrics: Mapping[str, float]
+    ) -> None:  # fmt: skip
+        with self._tools.state.transaction() as tx:
+            self._row.check(tx)
+            self._pipelines.end(tx, pipeline, outcome, version=version, reason=reason, metrics=metrics)
+
+
+def promote(
+    tx: Transaction, tools: Tools, wanted: Wanted, *, run: str, version: str, decision: str, here: Sequence[Row]
+) -> None:  # fmt: skip
+    """Move the Name to a version by compare-and-set, with its entry. Raises Lost when somebody else moved it.
+
+    Args:
+        run: the pipeline that made the version.
+        here: the Name's row as it was read before; empty where nothing was live.
+    """
+    project, name = tools.journal.project, wanted.name
+    generation = here[0]["generation"] if here else 0
+    if here:
+        done = tx.run("name_move", project=project, kind=CHAMPION, name=name, digest=version, generation=generation)
+    else:
+        done = tx.run("name_create", project=project, kind=CHAMPION, name=name, digest=version)
+    if not done:
+        raise Lost("the live version was changed meanwhile")
+    tx.append(
+        model_entries.model_promoted(
+            tools.journal.stamp(tools.actor), model=wanted.id, run=run, decision=decision, version=version,
+            generation=generation + 1, cause="promoted",
+        )
+    )  # fmt: skip
+
+
+def _in_millionths(findings: Sequence[Finding]) -> Mapping[str, int]:
+    """The difference and its interval of the gate that decides (the first that failed, else the first), for the log."""
+    found = sorted((one for one in findings if one.low is not None), key=lambda one: one.passed)
+    if not found:
+        return {}
+    ends = {"difference": found[0].difference, "low": found[0].low, "high": found[0].high}
+    return {f"{name}_millionths": round(1e6 * value) for name, value in ends.items() if value is not None
+            and abs(value) < 1e9}  # fmt: skip
