@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from colonnade.app.exchanges import Exchanges
 from colonnade.app.modelling import FabricLeasing
 from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
@@ -21,6 +22,7 @@ from colonnade.app.settings.environment import for_programs
 from colonnade.core.answers import Asker
 from colonnade.core.claims import Claim
 from colonnade.core.errors import Unavailable, UnknownName
+from colonnade.core.exchanges import Exchange
 from colonnade.gateway.lanes import Served
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.pipelines import CHAMPION
@@ -50,6 +52,8 @@ class Serving:
             (sys.executable, *PROGRAM), for_programs(), house.system,
         )  # fmt: skip
         self.loops: dict[str, ServiceLoop] = {}
+        self.exchanges = Exchanges()
+        """What is asked and answered, for whoever watches."""
         self._gone: list[ServiceLoop] = []
         self._served: dict[str, Served] = {}
         self._seen: dict[str, Answering] = {}
@@ -86,6 +90,10 @@ class Serving:
     def served(self) -> Mapping[str, Served]:
         """See `ServingBackend.served`."""
         return self._served
+
+    def exchanged(self, exchange: Exchange) -> None:
+        """See `ServingBackend.exchanged`."""
+        self.exchanges.put(exchange)
 
     def step(self, name: str) -> bool:
         """One look at one service; whether something is under way. Raises ColonnadeError."""
@@ -126,6 +134,7 @@ class Serving:
     def close(self) -> None:
         """The daemon stops: replicas answer what they were asked, and end. After a kill they go on, and are found."""
         self._closed = True
+        self.exchanges.close()
         leases = {lease for loop in self.loops.values() for lease in loop.close()}
         self._until(lambda: all(self._means.leasing.look(lease) is not None for lease in leases), DRAIN_S, quiet=True)
         for loop in self.loops.values():

@@ -29,6 +29,8 @@ PREFIXES = {
     "que": "queue",
     "mod": "model",
     "dst": "dataset",
+    "rol": "rollout",
+    "alm": "alarm",
 }
 ENTROPY_BYTES = 16
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -8,6 +8,7 @@ refused stands in `lanes`.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from colonnade.core.answers import Asker
+from colonnade.core.exchanges import Exchange, Reply
 from colonnade.core.predicting import ANSWERED, ROWS, TENSORS, WRONG, Item
 from colonnade.gateway.context import JSON, Context, json_response
 from colonnade.gateway.failures import ApiError
@@ -47,6 +49,10 @@ class ServingBackend(Protocol):
         """Service -> who answers now; never waits."""
         ...
 
+    def exchanged(self, exchange: Exchange) -> None:
+        """A request was answered. Never waits: whoever keeps it does so later."""
+        ...
+
     def rollback(self, asker: Asker, ref: str, to: str | None) -> Mapping[str, Any]:
         """Go back to an earlier version: `colonnade.rollback/1`, once new requests are answered by it."""
         ...
@@ -74,10 +80,18 @@ def endpoints(context: Context) -> list[Endpoint]:
             raise ApiError(404, message, code="model_not_found", param="service")
         return found
 
-    async def asked(name: str, item: Item) -> tuple[Item, str]:
-        serving = backend()
+    async def asked(request: Request, name: str, item: Item) -> tuple[Item, str]:
+        serving, began = backend(), time.perf_counter()
         served(name)
         found, version = await lanes.ask(name, lambda: serving.served.get(name), item)
+        at_ms = time.time_ns() // 1_000_000
+        ref = request.ref = f"request/{at_ms:012x}{secrets.token_hex(6)}"  # sorts by time
+        if found.kind != WRONG:
+            ms = (time.perf_counter() - began) * 1000
+            reply = Reply(version, ms, found.kind != ANSWERED, found.data)
+            serving.exchanged(
+                Exchange(ref, name, "", ref, item.kind, item.mark, item.data, at_ms, "champion", reply, None)
+            )
         if found.kind == ANSWERED:
             return found, version
         text = found.data.decode("utf-8", "replace")
@@ -92,10 +106,9 @@ def endpoints(context: Context) -> list[Endpoint]:
         except msgspec.MsgspecError:
             wanted = await context.body(request, PredictRequest)  # says what is wrong
         name = wanted.service if wanted.service is not None else _only(backend().served)
-        found, version = await asked(name, Item(ROWS, 0, bytes(wanted.rows)))
-        ref = request.ref = f"request/{secrets.token_hex(8)}"
+        found, version = await asked(request, name, Item(ROWS, 0, bytes(wanted.rows)))
         data = b'{"ref":"%b","service":%b,"version":"%b","predictions":%b}' % (
-            ref.encode(), _string(name), version.encode(), found.data,
+            request.ref.encode(), _string(name), version.encode(), found.data,
         )  # fmt: skip
         return _answer(data, version)
 
@@ -104,7 +117,7 @@ def endpoints(context: Context) -> list[Endpoint]:
         body = await request.body(context.snapshot.max_body_bytes)
         length = request.raw_header(BINARY)
         mark = int(length) if length.isdigit() and int(length) <= len(body) else 0
-        found, version = await asked(name, Item(TENSORS, mark, body))
+        found, version = await asked(request, name, Item(TENSORS, mark, body))
         response = _answer(found.data, version)
         if found.mark:
             response.headers[0] = (b"content-type", b"application/octet-stream")
