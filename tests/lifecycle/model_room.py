@@ -68,6 +68,10 @@ class HandLeasing:
         """See the port."""
         return self.over.get(lease)
 
+    def waits(self, lease: str) -> bool:
+        """See the port."""
+        return lease in self.wishes and lease not in self.over
+
     def release(self, lease: str) -> None:
         """See the port."""
         self.over.setdefault(lease, Over("cancelled", 143))

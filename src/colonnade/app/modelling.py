@@ -66,6 +66,11 @@ class FabricLeasing:
             return None if rows else Over("lost", None)
         return Over(rows[0]["outcome"], rows[0]["code"], rows[0]["note"] or self._said(lease))
 
+    def waits(self, lease: str) -> bool:
+        """See `Leasing.waits`."""
+        rows = self._state.rows("lease_get_one", id=lease)
+        return bool(rows) and rows[0]["state"] == "pending"
+
     def release(self, lease: str) -> None:
         """See `Leasing.release`."""
         for one in self._computing.leases.open():

@@ -20,15 +20,15 @@ from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.declaration import Declaration, Service
 from colonnade.app.settings.environment import for_programs
 from colonnade.core.answers import Asker
-from colonnade.core.claims import Claim
 from colonnade.core.errors import Unavailable, UnknownName
 from colonnade.core.exchanges import Exchange
-from colonnade.gateway.lanes import Served
+from colonnade.gateway.lanes import Lanes, Served
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.lifecycle.serving.loop import Means, ServiceLoop
 from colonnade.lifecycle.serving.rollback import find_back, roll_back
 from colonnade.lifecycle.serving.safe import refuse, unsafe
+from colonnade.lifecycle.serving.scaling import Bounds, Load
 from colonnade.lifecycle.serving.served import Answering, Serve
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Serving:
             (sys.executable, *PROGRAM), for_programs(), house.system,
         )  # fmt: skip
         self.loops: dict[str, ServiceLoop] = {}
+        self.lanes = Lanes()
+        """See `ServingBackend.lanes`."""
         self.exchanges = Exchanges()
         """What is asked and answered, for whoever watches."""
         self._gone: list[ServiceLoop] = []
@@ -67,13 +69,15 @@ class Serving:
         ids = {row["name"]: row["id"] for row in state.rows("services_of_project", project=project)}
         models = {row["name"]: row["id"] for row in state.rows("models_of_project", project=project)}
         queues = {row["name"]: row["id"] for row in state.rows("queues_of_project", project=project)}
-        queue = queues[self._computing.declared.queue_names().get(DEFAULT_QUEUE, DEFAULT_QUEUE)]
+        full = self._computing.declared.queue_names()
         for name, service in declared.items():
             script = self._house.places.folder / service.serve if service.serve else None
-            model = str(service.model)
+            model, between = str(service.model), service.between
+            waiting = max(1, min(between.waiting, service.limit // 4))  # more than `limit` never wait
             serve = Serve(
-                ids[name], name, model, models[model], script, service.replicas, service.limit, Claim(gpus=0), queue
-            )
+                ids[name], name, model, models[model], script, Bounds(between.min, between.max, waiting), service.limit,
+                service.claim(), queues[full.get(service.queue or DEFAULT_QUEUE, DEFAULT_QUEUE)],
+            )  # fmt: skip
             if name in self.loops and self.loops[name].serve.model_id == serve.model_id:
                 self.loops[name].serve = serve
             else:
@@ -99,6 +103,7 @@ class Serving:
         """One look at one service; whether something is under way. Raises ColonnadeError."""
         if self._closed or name not in self.loops:
             return False
+        self.loops[name].load = Load(*self.lanes.loads().get(name, ()))
         busy = self.loops[name].step()
         self._publish()
         return busy

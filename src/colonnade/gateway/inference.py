@@ -49,6 +49,11 @@ class ServingBackend(Protocol):
         """Service -> who answers now; never waits."""
         ...
 
+    @property
+    def lanes(self) -> Lanes:
+        """Where requests wait; the backend's, for the number of replicas follows what waits there."""
+        ...
+
     def exchanged(self, exchange: Exchange) -> None:
         """A request was answered. Never waits: whoever keeps it does so later."""
         ...
@@ -64,7 +69,6 @@ _string = msgspec.json.Encoder().encode
 
 def endpoints(context: Context) -> list[Endpoint]:
     """Predictions, the protocol's health and metadata, roll back."""
-    lanes = Lanes()
 
     def backend() -> ServingBackend:
         found = context.backend.serving
@@ -83,7 +87,7 @@ def endpoints(context: Context) -> list[Endpoint]:
     async def asked(request: Request, name: str, item: Item) -> tuple[Item, str]:
         serving, began = backend(), time.perf_counter()
         served(name)
-        found, version = await lanes.ask(name, lambda: serving.served.get(name), item)
+        found, version = await serving.lanes.ask(name, lambda: serving.served.get(name), item)
         at_ms = time.time_ns() // 1_000_000
         ref = request.ref = f"request/{at_ms:012x}{secrets.token_hex(6)}"  # sorts by time
         if found.kind != WRONG:

@@ -104,6 +104,11 @@ class _Lane:
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
+    @property
+    def load(self) -> tuple[int, int]:
+        """(requests that wait for a replica, replicas that answer a batch)."""
+        return len(self._waiting), len(self._lines) - len(self._idle)
+
     async def ask(self, find: Find, item: Item) -> tuple[Item, str]:
         """The answer and the version that gave it. Raises `ApiError` 429, 503, 504."""
         self._find = find
@@ -239,6 +244,10 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
+
+    def loads(self) -> Mapping[str, tuple[int, int]]:
+        """Service -> (requests that wait, replicas that are busy), of this moment; any thread may ask."""
+        return {service: lane.load for service, lane in list(self._lanes.items())}
 
     async def ask(self, service: str, find: Find, item: Item) -> tuple[Item, str]:
         """The answer and the version that gave it. Raises `ApiError`."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, model
 
 from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQueue
 from colonnade.app.settings.models import Contract, Model, Script
+from colonnade.app.settings.replicas import MOST, ReplicaClaim, Replicas
 from colonnade.app.settings.strict import Name, Strict
 from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
@@ -23,6 +24,8 @@ PERSON = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._@+-]{0,126})?")
 """What a person may be called, whole."""
 Person = Annotated[str, StringConstraints(pattern=rf"^{PERSON.pattern}$")]
 EVERYBODY = "*"
+ONLY_MODELS = {"replicas", "limit", *ReplicaClaim.model_fields}
+"""Keys of a service that mean nothing without a model."""
 
 
 class Access(Strict):
@@ -98,16 +101,18 @@ class AnswerWith(Strict):
     first_byte_s: int = Field(20, ge=1, le=3600)
 
 
-class Service(Strict):
+class Service(ReplicaClaim):
     """What is served under a name, which is also the model's id for OpenAI clients."""
 
     knowledge: Name | None = None
     answer_with: AnswerWith | None = None
     model: Name | None = Field(None, description="A model of `models`, whose live version answers.")
     serve: Script | None = Field(
-        None, description="A script with load(folder) and predict(model, rows), for models that are no ONNX."
+        None, description="A script with load(folder) or build(tensors), predict(model, rows), for classes of yours."
     )
-    replicas: int = Field(1, ge=1, le=64, description="Processes that answer with the model.")
+    replicas: Annotated[int, Field(ge=1, le=MOST)] | Replicas = Field(
+        1, description="Processes that answer with the model: a number, or `{min: 1, max: 4}`, which follows the load."
+    )
     limit: int = Field(128, ge=1, le=100_000, description="Requests under way at once, for each replica; then 429.")
 
     @model_validator(mode="after")
@@ -118,7 +123,15 @@ class Service(Strict):
             raise ValueError("a service needs `knowledge`, `answer_with`, or both; or a `model`")
         if self.serve is not None and self.model is None:
             raise ValueError("`serve` says how a `model` is asked, and there is none")
+        if self.model is None and (given := sorted(self.model_fields_set & ONLY_MODELS)):
+            raise ValueError(f"`{given[0]}` goes with a `model`")
         return self
+
+    @property
+    def between(self) -> Replicas:
+        """How many replicas."""
+        count = self.replicas
+        return count if isinstance(count, Replicas) else Replicas(min=count, max=count)
 
 
 class Gateway(Strict):
@@ -250,7 +263,7 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "access": Access, "knowledge": Knowledge, "services": Service, "gateway": Gateway, "platform": Platform,
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
-        "models": Model, "contract": Contract,
+        "models": Model, "contract": Contract, "replicas": Replicas,
     }  # fmt: skip
     for place, step in enumerate(path):
         model = sections.get(str(step), model)
@@ -285,6 +298,10 @@ def _check_names(declaration: Declaration, located: Located, file: str) -> None:
         if service.model is not None and service.model not in declaration.models:
             line = located.line(("services", name, "model"))
             raise _unknown("model", service.model, list(declaration.models), file, line, "models")
+        queues = (declaration.compute or Compute()).queue_names()
+        if service.queue is not None and service.queue not in queues:
+            line = located.line(("services", name, "queue"))
+            raise _unknown("queue", service.queue, list(queues), file, line, "compute.queues")
 
 
 def _unknown(kind: str, name: str, known: list[str], file: str, line: int, section: str) -> DeclarationError:

@@ -24,6 +24,7 @@ from colonnade.lifecycle.closure import closure, digest_of
 from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.lifecycle.serving.probe import probe
 from colonnade.lifecycle.serving.safe import refuse, unsafe_files
+from colonnade.lifecycle.serving.scaling import Load, Scaling
 from colonnade.lifecycle.serving.served import Answering, Replica, Serve
 from colonnade.ports.outside.state import State, Transaction
 from colonnade.ports.skills.leases import Leasing, Wish
@@ -62,6 +63,11 @@ class ServiceLoop:
         self.trouble: ColonnadeError | None = None
         self.also: str = ""
         """A version that is to be up as well, before it is live: what a roll back goes to."""
+        self.load = Load()
+        """What the gateway sees of the service now; whoever calls `step` sets it."""
+        self._scaling = Scaling()
+        self._begun: dict[str, int] = {}
+        self._surplus: frozenset[str] = frozenset()
         self._refused: dict[tuple[str, str], ColonnadeError] = {}
         self._failures: dict[tuple[str, str], tuple[int, int]] = {}
         self._code: tuple[tuple[int, int], dict[str, bytes]] | None = None
@@ -71,14 +77,15 @@ class ServiceLoop:
         """One look; whether something is under way. Raises ColonnadeError."""
         version, generation = self._live()
         files = self._script()
-        code = digest_of(files) if files else ""
+        code = self.serve.mark(digest_of(files) if files else "")
         replicas = [self._looked(one) for one in self.replicas()]
         replicas = [one for one in replicas if one.state != "ended"]
         wanted = [one for one in dict.fromkeys((version, self.also)) if one]
         self.trouble = None
+        count = self._count(version, code, replicas)
         for one in wanted:
             here = [each for each in replicas if (each.version, each.code) == (one, code) and each.state != "draining"]
-            missing = (self.serve.replicas if one == version else 1) - len(here)
+            missing = (count if one == version else 1) - len(here)
             for _ in range(missing):
                 if not self._start(one, code, files):
                     break
@@ -87,6 +94,15 @@ class ServiceLoop:
         return self.answering.state == "starting" or any(one.state == "starting" for one in replicas) or not (
             not version or self.answering.version == version
         )  # fmt: skip
+
+    def _count(self, version: str, code: str, replicas: list[Replica]) -> int:
+        """How many of the live version should be up; what is beyond that is surplus: the newest, unready ones first."""
+        here = [one for one in replicas if (one.version, one.code) == (version, code) and one.state != "draining"]
+        here.sort(key=lambda one: (one.state != "ready", one.created_ms, one.lease))
+        ready = sum(one.state == "ready" for one in here)
+        count = self._scaling.look(self.serve.bounds, self.load, ready, self._means.state.now_ms())
+        self._surplus = frozenset(one.lease for one in here[count:])
+        return count
 
     def replicas(self) -> list[Replica]:
         """Those that have not ended, oldest first."""
@@ -138,6 +154,7 @@ class ServiceLoop:
         over = self._means.leasing.look(one.lease)
         now = self._means.state.now_ms()
         if over is not None:
+            self._begun.pop(one.lease, None)
             shutil.rmtree(self._means.folder / one.place, ignore_errors=True)
             if one.state in {"starting", "ready"} and one.idle_ms is None:
                 self._failed(one, over.said or f"{over.outcome} (exit {over.code})", now)
@@ -147,7 +164,9 @@ class ServiceLoop:
             if told is not None:
                 _log.info("service %s: a replica of %s answers", self.serve.name, one.version[:19])
                 return self._set(one, state="ready", told=dict(told), ready_ms=now)
-            if now - one.created_ms > START_MS:
+            if self._means.leasing.waits(one.lease):
+                return one
+            if now - self._begun.setdefault(one.lease, now) > START_MS:
                 self._said = f"it did not answer within {START_MS // 1000} s"
                 self._means.leasing.release(one.lease)
         return one
@@ -202,6 +221,7 @@ class ServiceLoop:
 
         environment = {
             **means.environment, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": str(self.serve.threads), "OPENBLAS_NUM_THREADS": str(self.serve.threads),
         }  # fmt: skip
         command = [*means.program, str(folder)]
         means.leasing.ask(
@@ -219,14 +239,17 @@ class ServiceLoop:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         script = self.serve.script.name if self.serve.script is not None else ""
-        about = {"service": self.serve.name, "model": self.serve.model, "version": version, "script": script}
+        about = {
+            "service": self.serve.name, "model": self.serve.model, "version": version, "script": script,
+            "threads": self.serve.threads,
+        }  # fmt: skip
         (folder / "serve.json").write_text(json.dumps(about))
 
     # the route
     def _route(self, version: str, generation: int, code: str, replicas: list[Replica]) -> None:
         """Who is asked: the live version's replicas once one of them is ready; until then whoever was."""
         serve, ready = self.serve, [one for one in replicas if one.state == "ready"]
-        mine = [one for one in ready if (one.version, one.code) == (version, code)]
+        mine = [one for one in ready if (one.version, one.code) == (version, code) and one.lease not in self._surplus]
         if not mine and ready:  # whoever was asked before, or, after a restart, who was begun last
             asked = self.answering.version
             mine = [one for one in ready if one.version == asked] or [ready[-1]]
@@ -254,7 +277,10 @@ class ServiceLoop:
         """Replicas that are not asked any more end: the last version's after a while, others soon."""
         now = self._means.state.now_ms()
         asked = {place.name for place in self.answering.places}
-        spare = [one for one in replicas if (one.version, one.code) not in wanted and one.place not in asked]
+        spare = [
+            one for one in replicas
+            if ((one.version, one.code) not in wanted or one.lease in self._surplus) and one.place not in asked
+        ]  # fmt: skip
         versions = {version for version, _ in wanted}
         others = [one for one in spare if one.state == "ready" and one.version not in versions]
         warm = max(others, key=lambda one: (one.idle_ms or now, one.lease)).lease if others else ""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colonnade.core.claims import Claim
+from colonnade.core.claims import WHOLE, Claim
+from colonnade.lifecycle.serving.scaling import Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class Serve:
     Attributes:
         id, name: of the service; model, model_id: whose live version answers.
         script: the user's own script (absolute), or None for what the files say.
+        bounds: how many replicas, and what makes them more.
         most: requests that may be under way at once for each replica; the next one is refused with 429.
+        claim, queue: what each replica asks for, and where.
     """
 
     id: str
@@ -26,10 +29,19 @@ class Serve:
     model: str
     model_id: str
     script: Path | None
-    replicas: int
+    bounds: Bounds
     most: int
     claim: Claim
     queue: str
+
+    @property
+    def threads(self) -> int:
+        """How many threads a replica may compute with: the whole cores of its claim, at least one."""
+        return max(1, self.claim.cpu_milli // WHOLE)
+
+    def mark(self, code: str) -> str:
+        """What a replica's rows say of its code and its claim: where either has changed, another replica is begun."""
+        return code if self.claim == Claim(gpus=0) else f"{code}/{self.queue}/{self.claim}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ class Leasing(Protocol):
         """How it ended; None while it waits or runs."""
         ...
 
+    def waits(self, lease: str) -> bool:
+        """Whether it waits in its queue: nothing of it runs yet."""
+        ...
+
     def release(self, lease: str) -> None:
         """End it; again is a no-op."""
         ...
