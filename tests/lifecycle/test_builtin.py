@@ -18,7 +18,7 @@ import pytest
 from colonnade.app.settings.declaration import parse_declaration
 from colonnade.core.errors import DeclarationError
 from colonnade.lifecycle import builtin
-from colonnade.lifecycle.judging import read_predictions
+from colonnade.lifecycle.reports import read_predictions
 
 Rows = list[list[Any]]
 HEADER = ["id", "age", "city", "income", "label"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from colonnade.core.errors import UsageError
-from colonnade.lifecycle.judging import Report, judge, read_predictions
+from colonnade.lifecycle.judging import judge
+from colonnade.lifecycle.reports import Report, read_predictions
 from colonnade.lifecycle.wanted import Gate
 from tests.lifecycle.model_room import MODEL, ModelRoom
 

@@ -27,7 +27,7 @@ from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.loop import ModelLoop
 from colonnade.lifecycle.table import ColumnRule, Rules
-from colonnade.lifecycle.wanted import Gate, Wanted
+from colonnade.lifecycle.wanted import Gate, Slicing, Wanted
 from colonnade.lifecycle.work import Bench
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.blobs import Blobs
@@ -165,6 +165,11 @@ class Modelling:
             retries=model.retries,
             watch=model.watch,
             label_delay=model.label_delay,
+            slices=tuple(
+                Slicing(one, ()) if isinstance(one, str) else Slicing(one.column, tuple(map(float, one.bins)))
+                for one in model.slices
+            ),
+            recent=model.recent,
         )
 
 
@@ -181,7 +186,9 @@ def _script(folder: Path, declared: str) -> Path:
 def _gate(gate: DeclaredGate) -> Gate:
     low = gate.at_least is not None or gate.not_below is not None
     limit = gate.at_least if gate.at_least is not None else gate.at_most
-    return Gate(gate.metric, "at_least" if low else "at_most", limit, gate.margin)
+    where = next(iter(gate.slice.items())) if gate.slice else None
+    return Gate(gate.metric, "at_least" if low else "at_most", limit, gate.margin, where, gate.each,
+                gate.part == "recent")  # fmt: skip
 
 
 def _python() -> str:

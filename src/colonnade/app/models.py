@@ -63,7 +63,8 @@ def _pipeline(state: State, row: Row) -> dict[str, Any]:
         "version": row["version"] or None,
         "reason": row["reason"] or None,
         "metrics": json.loads(row["metrics"]),
-        "gates": _findings(state, row["decision"]),
+        "gates": _kept(state, "findings", row["decision"]),
+        "slices": _kept(state, "slices", row["decision"]),
         "decision": f"decision/{row['decision']}" if row["decision"] else None,
         "began": rfc3339(row["created_ms"]),
         "ended": rfc3339(row["finished_ms"]) if row["finished_ms"] else None,
@@ -71,9 +72,11 @@ def _pipeline(state: State, row: Row) -> dict[str, Any]:
     }
 
 
-def _findings(state: State, decision: str) -> list[Mapping[str, Any]]:
-    """What each gate found: value, limit, difference from the incumbent with its interval."""
-    rows = state.rows("meta_get", key=f"findings/{decision}") if decision else []
+def _kept(state: State, what: str, decision: str) -> list[Mapping[str, Any]]:
+    """`findings`: what each gate found (value, limit, difference from the incumbent with its interval); `slices`: how
+    good the candidate was in each slice.
+    """
+    rows = state.rows("meta_get", key=f"{what}/{decision}") if decision else []
     found: list[Mapping[str, Any]] = json.loads(rows[0]["value"]) if rows else []
     return found
 

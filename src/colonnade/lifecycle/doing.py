@@ -17,8 +17,8 @@ from colonnade.core import model_entries
 from colonnade.core.errors import UsageError
 from colonnade.lifecycle.artifacts import Artifact, Artifacts, collect
 from colonnade.lifecycle.data import Snapshot, take_snapshot
-from colonnade.lifecycle.judging import PREDICTIONS, read_predictions
 from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
+from colonnade.lifecycle.reports import PREDICTIONS, read_predictions
 from colonnade.lifecycle.table import divide, labelled, read_table, together, written
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.work import METRICS, Bench, Place, clear, command, prepare, read_metrics

@@ -20,6 +20,8 @@ CHAMPION = "model"
 """The kind of the Name that points to a model's live version."""
 FINDINGS = "findings/"
 """Under this and a decision's id, `meta` keeps what each gate found."""
+SLICES = "slices/"
+"""The same for how good the candidate was in each slice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Pipelines:
         rows = self._state.rows("pipeline_steps", pipeline=pipeline)
         return [Step(**{name: row[name] for name in Step.__dataclass_fields__}) for row in rows]
 
-    def begin(self, model: str, cause: str, wanted: Mapping[str, str]) -> str:
+    def begin(self, model: str, cause: str, wanted: Mapping[str, Any], steps: Sequence[str] = STEPS) -> str:
         """A pipeline whose steps are to be done; its run's id."""
         run, project, now = self._state.new_id("run"), self._journal.project, self._state.now_ms()
         with self._state.transaction() as tx:
@@ -76,7 +78,7 @@ class Pipelines:
                 state="running",
                 why=cause,
                 created_ms=now,
-                total=len(STEPS),
+                total=len(steps),
             )
             tx.run(
                 "pipeline_add",
@@ -87,7 +89,7 @@ class Pipelines:
                 created_ms=now,
                 wanted=json.dumps(dict(wanted), sort_keys=True),
             )
-            for place, step in enumerate(STEPS):
+            for place, step in enumerate(steps):
                 tx.run("pipeline_step_add", pipeline=run, step=step, place=place)
             tx.append(entries.run_started(self._journal.stamp(self._actor), run=run, step="pipeline", on=model))
         return run
@@ -200,8 +202,10 @@ class Pipelines:
         reason: str = "",
         metrics: Mapping[str, float] | None = None,
         decision: str = "",
+        steps: int = len(STEPS),
+        follows: Sequence[str] = (),
     ) -> None:
-        """A pipeline is over: promoted, unchanged, refused, quarantined, failed."""
+        """A pipeline is over: promoted, unchanged, refused, quarantined, failed; of functions: done, failed."""
         now = self._state.now_ms()
         if not tx.run(
             "pipeline_end",
@@ -221,7 +225,7 @@ class Pipelines:
             state="failed" if failed else "done",
             finished_ms=now,
             error=reason,
-            done=len(STEPS) * (1 - failed),
+            done=steps * (1 - failed),
         )
         tx.append(
             entries.run_finished(
@@ -229,10 +233,11 @@ class Pipelines:
                 run=pipeline["run"],
                 step="pipeline",
                 outcome="failed" if failed else "succeeded",
-                done=len(STEPS),
+                done=steps,
                 failed=failed,
                 ms=now - pipeline["created_ms"],
                 on=pipeline["model"],
+                follows=follows,
             )
         )
 

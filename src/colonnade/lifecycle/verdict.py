@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from colonnade.core import model_entries
 from colonnade.core.errors import Lost
 from colonnade.lifecycle.doing import Tools
-from colonnade.lifecycle.judging import PREDICTIONS, Finding, Report, judge, read_predictions
-from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, Pipelines, Step
+from colonnade.lifecycle.judging import judge
+from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, SLICES, Pipelines, Step
+from colonnade.lifecycle.reports import PREDICTIONS, Finding, Report, read_predictions
 from colonnade.lifecycle.serving.rollback import rolled_back
 from colonnade.lifecycle.serving.safe import unsafe
+from colonnade.lifecycle.slices import Parts, cut, told
 from colonnade.lifecycle.wanted import Wanted
 from colonnade.ports.outside.state import Row, Transaction
 from colonnade.ports.rowlease import RowLease
@@ -49,7 +51,9 @@ class Verdict:
             self._end(pipeline, "failed", version=version, reason=reason, metrics=metrics)
             return True
         incumbent = self._report(steps["compare"].artifact) if live else None
-        findings = judge(self._wanted.gates, self._report(steps["evaluate"].artifact), incumbent)
+        candidate, parts = self._report(steps["evaluate"].artifact), self._parts(steps["split"].artifact)
+        findings = judge(self._wanted.gates, candidate, incumbent, parts)
+        slices = told(candidate.rows, incumbent.rows if incumbent else {}, parts)
         failed = [finding.reason for finding in findings if not finding.passed] + self._may_not(version)
         compared_well = [finding.reason for finding in findings if finding.against == "incumbent"]
         decision = state.new_id("dec")
@@ -81,6 +85,7 @@ class Verdict:
             )
             found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
             tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
+            tx.run("meta_put", key=f"{SLICES}{decision}", value=json.dumps(slices, ensure_ascii=False))
         _log.info("model %s: %s", self._wanted.name, f"refused: {'; '.join(failed)}" if failed else "promoted")
         return False
 
@@ -100,6 +105,12 @@ class Verdict:
         if artifact.kind != "report" or rows is None:
             return Report(artifact.about["metrics"])
         return Report(artifact.about["metrics"], read_predictions(self._tools.artifacts.read(rows)))
+
+    def _parts(self, split: str) -> Parts:
+        """How the held-out rows are cut."""
+        artifacts, wanted = self._tools.artifacts, self._wanted
+        test = next(entry for entry in artifacts.get(split).files if entry.path == "test.csv")
+        return cut(artifacts.read(test), wanted.slices, wanted.time, wanted.recent)
 
     def _end(
         self, pipeline: Row, outcome: str, *, version: str, reason: str, metrics: Mapping[str, float]

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,17 +25,51 @@ STEPS = ("snapshot", "split", "train", "evaluate", "package", "compare")
 class Gate:
     """A limit that a metric must keep: `bound` "at_least" or "at_most"; `limit` None: the incumbent's value.
 
-    `margin`: how much worse than the incumbent is still no harm, in the metric's unit; None: as `judging` says.
+    Attributes:
+        margin: how much worse than the incumbent is still no harm, in the metric's unit; None: as `judging` says.
+        slice: judged on this (column, group) alone; each: on every group of this column; recent: on the newest rows.
     """
 
     metric: str
     bound: str
     limit: float | None
     margin: float | None = None
+    slice: tuple[str, str] | None = None
+    each: str | None = None
+    recent: bool = False
 
     def word(self) -> str:
         """For people."""
         return "at least" if self.bound == "at_least" else "at most"
+
+
+@dataclass(frozen=True, slots=True)
+class Slicing:
+    """A column by which evaluations are told: by its values, or, with `bins` (ascending), by intervals of its numbers.
+
+    >>> Slicing("age", (30, 50)).groups()
+    ['<30', '30..50', '>=50']
+    """
+
+    column: str
+    bins: tuple[float, ...] = ()
+
+    def groups(self) -> list[str]:
+        """The intervals, in their order."""
+        if not self.bins:
+            return []
+        inner = [f"{low:g}..{high:g}" for low, high in itertools.pairwise(self.bins)]
+        return [f"<{self.bins[0]:g}", *inner, f">={self.bins[-1]:g}"]
+
+    def group_of(self, value: str) -> str:
+        """The group of a value; "" for none. The lower end of an interval belongs to it."""
+        if not self.bins:
+            return value
+        try:
+            number = float(value)
+        except ValueError:
+            return ""
+        return self.groups()[bisect.bisect_right(self.bins, number)] if number == number else ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +95,8 @@ class Wanted:
     watch: bool
     label_delay: float = 0
     served: bool = False
+    slices: tuple[Slicing, ...] = ()
+    recent: float = 0.25
 
     def files(self) -> list[Path]:
         """The data's files of now, sorted by their path."""
@@ -74,7 +112,8 @@ class Wanted:
         said = {
             "label": self.label, "time": self.time, "holdout": self.holdout, "rules": asdict(self.rules),
             "label_delay": self.label_delay, "parameters": dict(self.parameters),
-            "gates": [asdict(gate) for gate in self.gates],
+            "gates": [asdict(gate) for gate in self.gates], "slices": [asdict(one) for one in self.slices],
+            "recent": self.recent,
         }  # fmt: skip
         return key_of("specification", said)
 

@@ -59,6 +59,16 @@ class Gate(Strict):
         None, ge=0, description="How much worse than the incumbent is no harm, in the metric's unit. Default: 0.01."
     )
 
+    slice: dict[str, str] | None = Field(
+        None, min_length=1, max_length=1, description="Only these held-out rows count: `{region: north}`."
+    )
+    each: str | None = Field(
+        None, description="A column of `slices`: no group of it may be shown to fail. Default margin there: 0.05."
+    )
+    part: Literal["held_out", "recent"] = Field(
+        "held_out", description="`recent`: only the newest of the held-out rows count."
+    )
+
     @model_validator(mode="after")
     def _one(self) -> Gate:
         limits = (self.at_least, self.at_most, self.not_below, self.not_above)
@@ -66,6 +76,23 @@ class Gate(Strict):
             raise ValueError("a gate has exactly one of at_least, at_most, not_below, not_above")
         if self.margin is not None and self.not_below is None and self.not_above is None:
             raise ValueError("a margin goes with not_below or not_above")
+        if self.slice is not None and self.each is not None:
+            raise ValueError("a gate looks at one `slice` or at `each` group of a column")
+        return self
+
+
+class Slice(Strict):
+    """A column by whose values evaluations are told; with `bins`, by intervals of its numbers."""
+
+    column: str = Field(min_length=1)
+    bins: list[float | int] = Field(
+        default_factory=list, max_length=20, description="[30, 50]: the groups <30, 30..50 and >=50."
+    )
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Slice:
+        if self.bins != sorted(set(self.bins)):
+            raise ValueError("bins ascend, each once")
         return self
 
 
@@ -91,6 +118,12 @@ class Model(Strict):
     task: Literal["classification", "regression"] | None = Field(None, description="What the built-in model learns.")
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     gates: list[Gate] = Field(default_factory=list)
+    slices: list[Slice | str] = Field(
+        default_factory=list, max_length=20, description="Columns by whose groups every evaluation is told."
+    )
+    recent: float = Field(
+        0.25, gt=0, lt=1, description="The share of the held-out rows that counts as recent (with `time`)."
+    )
     queue: str | None = None
     gpus: int = Field(0, ge=0, le=1024, description="How many devices training gets.")
     gpu: float | int = Field(1, gt=0, le=1, description="The share of each of them.")
@@ -112,6 +145,15 @@ class Model(Strict):
             raise ValueError("a training script needs an evaluation script: `evaluate: evaluate.py`")
         if self.label_delay and self.time is None:
             raise ValueError("label_delay is counted from `time`, which is missing")
+        sliced = [one if isinstance(one, str) else one.column for one in self.slices]
+        if len(set(sliced)) != len(sliced):
+            raise ValueError("`slices` names a column twice")
+        for gate in self.gates:
+            for column in [*(gate.slice or {}), *([gate.each] if gate.each else [])]:
+                if column not in sliced:
+                    raise ValueError(f"a gate looks at {column!r}, which is not under `slices`")
+            if gate.part == "recent" and self.time is None:
+                raise ValueError("a gate on the recent rows needs `time`")
         return self
 
     def patterns(self) -> list[str]:
