@@ -29,8 +29,11 @@ PREFIXES = {
     "que": "queue",
     "mod": "model",
     "dst": "dataset",
+    "ali": "alias",
     "rol": "rollout",
     "alm": "alarm",
+    "cap": "capture",
+    "flw": "pipeline",
 }
 ENTROPY_BYTES = 16
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -10,6 +10,8 @@ from decimal import ROUND_CEILING, Decimal, InvalidOperation
 _MEMORY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B?|)\s*\Z", re.IGNORECASE)
 _UNITS = {"k": 1, "m": 2, "g": 3, "t": 4}
 MIB = 1024 * 1024
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d|w)\s*\Z")
+_LONG_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
 def mib_of(text: str) -> int:
@@ -24,6 +26,18 @@ def mib_of(text: str) -> int:
     number, unit = Decimal(match[1]), match[2].lower()
     scale = Decimal(1024 if "i" in unit else 1000) ** _UNITS[unit[0]] if unit else Decimal(MIB)
     return int((number * scale / MIB).to_integral_value(ROUND_CEILING))
+
+
+def ms_of(text: str) -> int:
+    """Milliseconds: "90s", "15m", "12h", "30d", "2w", "1.5h". ValueError otherwise.
+
+    >>> ms_of("90s"), ms_of("1.5h"), ms_of("30d")
+    (90000, 5400000, 2592000000)
+    """
+    match = _DURATION.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no length of time: write for example 90s, 15m, 12h or 30d")
+    return int((Decimal(match[1]) * _LONG_MS[match[2]]).to_integral_value(ROUND_CEILING))
 
 
 def milli_of(number: int | float | str) -> int:

@@ -17,7 +17,7 @@ ROLES: Mapping[str, str] = {
     "by": "who or what did it: a run, or the person who ordered it",
     "for": "the person, run or lease whom it serves",
     "on": "the knowledge base, service, lease or device that it works on",
-    "in": "the queue that it counts in",
+    "in": "the queue that it counts in, the rollout that it is a part of",
     "into": "the knowledge base that holds the document",
     "holds": "the content (the text of one or several equal files) that the document has from now on",
     "readers": "the set of readers, from now on",
@@ -30,6 +30,9 @@ ROLES: Mapping[str, str] = {
     "cites": "a document quoted in the answer; always also given",
     "follows": "the one before it: of a conversation, of a service's epochs, of runs, of leases",
     "about": "what is judged",
+    "caused_by": "the alarm that rang",
+    "made_by": "the run that gave it",
+    "named": "the alias that points to one of its versions from now on, or to none",
     "model": "a model, by its digest",
     "policy": "a policy, by its digest",
     "step": "the code of a step, by its digest",
@@ -65,8 +68,8 @@ class Kind:
 
 _CONTENT = {"content": "the file's bytes", "path": "the declared path"}
 _SIZES = {"chars": "code points of the text", "chunks": "chunks of it"}
-_RUN = ("ingest", "embed", "evaluate", "collect", "command", "pipeline")
-_STEP = ("snapshot", "split", "train", "evaluate", "package", "compare")
+_RUN = ("ingest", "embed", "evaluate", "collect", "command", "pipeline", "tracked")
+_STEP = ("snapshot", "split", "search", "train", "evaluate", "package", "compare", "plan", "inputs", "call", "result")
 
 _SHARE = {
     "gpus": "how many devices",
@@ -117,7 +120,7 @@ KINDS: Mapping[str, Kind] = {
     "run.finished": Kind(
         "A run is over.",
         "run",
-        ("on",),
+        ("on", "follows"),
         n={
             "done": "items done",
             "failed": "items that could not be read",
@@ -257,6 +260,98 @@ KINDS: Mapping[str, Kind] = {
         ("by", "decided_by", "model"),
         n={"generation": "how often the live version changed"},
         status={"cause": ("promoted", "rolled_back")},
+    ),
+    "rollout.moved": Kind(
+        "A version that is tried on real requests beside the live one (`model`: the two, in this order) goes a stage "
+        "further, waits, or has been tried.",
+        "rol",
+        ("on", "by", "decided_by", "model"),
+        n={
+            "share_millionths": "of the request keys that it answers from now on, times 10^6",
+            "stage": "of its stages, from 0; -1 is the shadow",
+            "requests": "answered by either version since it began",
+            "exposed": "of them, those that were answered by the new version",
+            "rehearsed": "requests of before that were replayed to both versions, because nobody asked",
+            "challenger_millionths": "how often the new version was bad by the measure that decided, times 10^6",
+            "champion_millionths": "the same of the live version",
+        },
+        status={
+            "state": ("shadow", "canary", "held", "asked", "probation", "ended"),
+            "outcome": ("promoted", "rolled_back", "superseded", "failed"),
+            "measure": ("errors", "invalid", "slow", "quality", "group_quality"),
+            "cause": ("evidence", "quiet", "person", "replica", "label_deadline", "newer", "declaration"),
+        },
+    ),
+    "model.kept": Kind(
+        "The live version stays: another one was tried, and did not take its place.",
+        "mod",
+        ("by", "decided_by", "model"),
+        n={"generation": "how often the live version changed"},
+        status={"cause": ("rolled_back", "superseded", "failed")},
+    ),
+    "model.logged": Kind("A tracked run gave a model.", "run", ("model",), n={"files": "its files"}),
+    "model.registered": Kind(
+        "A version of a registered model.", "mod", ("by", "made_by", "model"), n={"version": "its number"}
+    ),
+    "alias.moved": Kind(
+        "A name of a model's version points elsewhere.",
+        "ali",
+        ("by", "made_by", "model"),
+        {"alias": "the alias"},
+        {"version": "the number of the version", "generation": "how often it moved"},
+        {"change": ("set", "deleted")},
+    ),
+    "model.aliased": Kind(
+        "The same, told of the model.", "mod", ("by", "named"), n={"version": "the number of the version"},
+        status={"change": ("set", "deleted")},
+    ),
+    "predictions.captured": Kind(
+        "Requests to a service and its answers were kept, many in one piece.",
+        "cap",
+        ("on", "model", "decided_by", "in"),
+        {"content": "the packed piece before it was sealed, under the model's key"},
+        {"count": "requests in it", "failed": "of them, those that no model could answer"},
+    ),
+    "truths.told": Kind(
+        "What was predicted turned out to be true or not.",
+        "svc",
+        ("by", "given"),
+        {"content": "canonical JSON of the truths, under the model's key"},
+        {
+            "count": "rows whose truth came in",
+            "corrected": "of them, those that had another one",
+            "unknown": "rows that no kept prediction fits",
+        },
+        {"way": ("told", "joined")},
+    ),
+    "alarm.raised": Kind(
+        "A detector rang on what is served.",
+        "alm",
+        ("on", "model", "decided_by"),
+        n={
+            "at": "the sample that rang, counted from 1 since the version went live",
+            "since": "the first sample that probably belongs to the change",
+            "observed_millionths": "the mean since then, times 10^6",
+            "mean_millionths": "the mean that was tolerated, times 10^6",
+        },
+        status={"measure": ("wrong", "errors", "missing", "latency")},
+    ),
+    "alarm.ended": Kind(
+        "An alarm is over.", "alm", (), status={"reason": ("replaced", "calm", "by_hand", "undeclared")}
+    ),
+    "pipeline.caused": Kind(
+        "Why a pipeline began.",
+        "run",
+        ("caused_by",),
+        n={"causes": "how many there were", "recent": "rows since the change that an alarm's pipeline is about; 0: all"},
+        status={"cause": ("first", "data", "code", "declaration", "schedule", "alarm", "hand")},
+    ),
+    "retraining.held": Kind(
+        "There is a cause to train anew, and it waits.",
+        "mod",
+        ("caused_by",),
+        n={"until_ms": "until when, if nothing changes"},
+        status={"reason": ("budget", "count", "cooldown", "rows", "rollout")},
     ),
 }
 

@@ -616,6 +616,27 @@ WHERE pipeline = :pipeline AND step = :step AND state NOT IN ('done', 'cached', 
 -- The steps of a pipeline, in order.
 SELECT * FROM pipeline_steps WHERE pipeline = :pipeline ORDER BY place;
 
+-- name: pipeline_step_put
+-- A step of a pipeline as it is now, whether it stood there before or not; one that is over stays so.
+INSERT INTO pipeline_steps (pipeline, step, place, state, key, run, lease, artifact, subject, attempts, not_before_ms, error, told, started_ms, finished_ms)
+VALUES (:pipeline, :step, :place, :state, :key, :run, :lease, :artifact, :subject, :attempts, :not_before_ms, :error, :told, :started_ms, :finished_ms)
+ON CONFLICT (pipeline, step) DO UPDATE SET state = :state, key = :key, run = :run, lease = :lease, artifact = :artifact, subject = :subject,
+  attempts = :attempts, not_before_ms = :not_before_ms, error = :error, told = :told, started_ms = :started_ms, finished_ms = :finished_ms
+WHERE state NOT IN ('done', 'cached', 'failed');
+
+-- name: run_add_over
+-- A run that was over as soon as it began: a small step of ours.
+INSERT INTO runs (id, project, kind, subject, state, why, created_ms, finished_ms, done, total, parent)
+VALUES (:id, :project, :kind, :subject, 'done', :why, :created_ms, :finished_ms, 1, 1, :parent);
+
+-- name: flow_add
+-- A pipeline's id, once.
+INSERT INTO flows (id, project, name) VALUES (:id, :project, :name) ON CONFLICT DO NOTHING;
+
+-- name: flows_of_project
+-- Ids of pipelines.
+SELECT id, name FROM flows WHERE project = :project ORDER BY name;
+
 -- name: replica_add
 -- A process that is to serve a version.
 INSERT INTO replicas (lease, run, project, service, model, version, code, place, state, created_ms)
@@ -641,3 +662,295 @@ VALUES (:project, :model, :generation, :was, :version, :decision, :at_ms);
 -- name: rollbacks_of_model
 -- Oldest first.
 SELECT generation, was, version, decision, at_ms FROM rollbacks WHERE model = :model ORDER BY generation;
+
+-- name: name_drop
+-- A name points to nothing any more, if nobody moved it meanwhile.
+DELETE FROM names WHERE project = :project AND kind = :kind AND name = :name AND generation = :generation;
+
+-- name: experiment_add
+-- A group of runs; a name that is taken adds nothing.
+INSERT INTO experiments (project, number, name_mac, stage, made_ms, changed_ms, sealed)
+VALUES (:project, :number, :name_mac, 'active', :now_ms, :now_ms, :sealed) ON CONFLICT DO NOTHING;
+
+-- name: experiment_put
+-- Another name, stage or content.
+UPDATE experiments SET name_mac = :name_mac, stage = :stage, changed_ms = :now_ms, sealed = :sealed WHERE project = :project AND number = :number;
+
+-- name: experiment_get
+-- One group of runs.
+SELECT number, name_mac, stage, made_ms, changed_ms, sealed FROM experiments WHERE project = :project AND number = :number;
+
+-- name: experiment_by_name
+-- The group of that name.
+SELECT number, name_mac, stage, made_ms, changed_ms, sealed FROM experiments WHERE project = :project AND name_mac = :name_mac;
+
+-- name: experiments_of_project
+-- Every group, by number.
+SELECT number, name_mac, stage, made_ms, changed_ms, sealed FROM experiments WHERE project = :project ORDER BY number;
+
+-- name: experiments_count
+-- How many runs each group has that were not deleted.
+SELECT experiment, count(*) AS runs, sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END) AS running FROM tracked
+WHERE project = :project AND kind = 'run' AND stage = 'active' GROUP BY experiment;
+
+-- name: tracked_add
+-- A run or model begins to be told of.
+INSERT INTO tracked (id, project, kind, experiment, state, stage, began_ms, ended_ms, made_ms, changed_ms, sealed)
+VALUES (:id, :project, :kind, :experiment, :state, 'active', :began_ms, NULL, :now_ms, :now_ms, :sealed);
+
+-- name: tracked_put
+-- What is told of it now.
+UPDATE tracked SET state = :state, stage = :stage, began_ms = :began_ms, ended_ms = :ended_ms, changed_ms = :now_ms, revision = revision + 1,
+  sealed = :sealed
+WHERE number = :number AND revision = :revision;
+
+-- name: tracked_get
+-- One run or model.
+SELECT * FROM tracked WHERE project = :project AND id = :id;
+
+-- name: tracked_of_experiment
+-- Runs or models of a group.
+SELECT * FROM tracked WHERE project = :project AND experiment = :experiment AND kind = :kind ORDER BY number;
+
+-- name: tracked_newest
+-- The newest runs that were not deleted.
+SELECT * FROM tracked WHERE project = :project AND kind = 'run' AND stage = 'active' ORDER BY number DESC LIMIT :limit;
+
+-- name: tracked_stage
+-- Delete or restore all runs of a group.
+UPDATE tracked SET stage = :stage, revision = revision + 1, changed_ms = :now_ms WHERE project = :project AND experiment = :experiment AND kind = 'run';
+
+-- name: tracked_point_add
+-- A measurement, once.
+INSERT INTO tracked_points (owner, step, series, at_ms, value, nan) VALUES (:owner, :step, :series, :at_ms, :value, :nan) ON CONFLICT DO NOTHING;
+
+-- name: tracked_latest_put
+-- The newest measurement of a series: by step, then time, then value.
+INSERT INTO tracked_latest (owner, series, step, at_ms, value, nan) VALUES (:owner, :series, :step, :at_ms, :value, :nan)
+ON CONFLICT (owner, series) DO UPDATE SET step = excluded.step, at_ms = excluded.at_ms, value = excluded.value, nan = excluded.nan
+WHERE (excluded.step, excluded.at_ms, excluded.value) > (tracked_latest.step, tracked_latest.at_ms, tracked_latest.value);
+
+-- name: tracked_points_of
+-- A series, in the order of its times.
+SELECT step, at_ms, value, nan FROM tracked_points WHERE owner = :owner AND series = :series ORDER BY at_ms, step, value LIMIT :limit OFFSET :offset;
+
+-- name: tracked_latest_of
+-- The newest measurement of each series.
+SELECT series, step, at_ms, value, nan FROM tracked_latest WHERE owner = :owner ORDER BY series;
+
+-- name: tracked_latest_of_experiment
+-- The same for a whole group.
+SELECT l.owner, l.series, l.step, l.at_ms, l.value, l.nan FROM tracked t JOIN tracked_latest l ON l.owner = t.number
+WHERE t.project = :project AND t.experiment = :experiment AND t.kind = :kind ORDER BY l.owner, l.series;
+
+-- name: tracked_input_add
+-- A data set that a run read.
+INSERT INTO tracked_inputs (owner, place, sealed) VALUES (:owner, :place, :sealed);
+
+-- name: tracked_inputs_of
+-- Data sets that a run read, in the order in which it said so.
+SELECT place, sealed FROM tracked_inputs WHERE owner = :owner ORDER BY place;
+
+-- name: tracked_inputs_of_experiment
+-- The same for a whole group.
+SELECT i.owner, i.place, i.sealed FROM tracked t JOIN tracked_inputs i ON i.owner = t.number
+WHERE t.project = :project AND t.experiment = :experiment AND t.kind = 'run' ORDER BY i.owner, i.place;
+
+-- name: tracked_file_put
+-- A file of a run or model; again replaces it.
+INSERT INTO tracked_files (owner, path_mac, path, content, size) VALUES (:owner, :path_mac, :path, :content, :size)
+ON CONFLICT (owner, path_mac) DO UPDATE SET path = excluded.path, content = excluded.content, size = excluded.size;
+
+-- name: tracked_file_get
+-- One file.
+SELECT path, content, size FROM tracked_files WHERE owner = :owner AND path_mac = :path_mac;
+
+-- name: tracked_files_of
+-- All files of a run or model.
+SELECT path_mac, path, content, size FROM tracked_files WHERE owner = :owner;
+
+-- name: tracked_file_drop
+-- A file is gone; its bytes stay as long as an artifact may name them.
+DELETE FROM tracked_files WHERE owner = :owner AND path_mac = :path_mac;
+
+-- name: run_told
+-- A run as somebody else's program tells of it: it may go on after it was over.
+UPDATE runs SET state = :state, finished_ms = :finished_ms, parent = :parent WHERE id = :id AND kind = 'tracked';
+
+-- name: model_rename
+-- A model's name.
+UPDATE models SET name = :name WHERE id = :id;
+
+-- name: registered_add
+-- A model is registered; again adds nothing.
+INSERT INTO registered (model, project, made_ms, changed_ms, sealed) VALUES (:model, :project, :now_ms, :now_ms, :sealed) ON CONFLICT DO NOTHING;
+
+-- name: registered_put
+-- What is said of a registered model.
+UPDATE registered SET changed_ms = :now_ms, sealed = :sealed WHERE model = :model;
+
+-- name: registered_drop
+-- A model is registered no more.
+DELETE FROM registered WHERE model = :model;
+
+-- name: registered_of_project
+-- Registered models with their names.
+SELECT r.model, m.name, r.made_ms, r.changed_ms, r.sealed FROM registered r JOIN models m ON m.id = r.model WHERE r.project = :project ORDER BY m.name;
+
+-- name: registered_by_name
+-- A registered model.
+SELECT r.model, m.name, r.made_ms, r.changed_ms, r.sealed FROM registered r JOIN models m ON m.id = r.model WHERE r.project = :project AND m.name = :name;
+
+-- name: model_by_name
+-- A model's id.
+SELECT id FROM models WHERE project = :project AND name = :name;
+
+-- name: model_version_add
+-- A version of a registered model.
+INSERT INTO model_versions (model, version, project, digest, run, made_ms, changed_ms, sealed)
+VALUES (:model, :version, :project, :digest, :run, :now_ms, :now_ms, :sealed);
+
+-- name: model_version_put
+-- What is said of a version, or that it is gone.
+UPDATE model_versions SET changed_ms = :now_ms, gone = :gone, sealed = :sealed WHERE model = :model AND version = :version;
+
+-- name: model_version_last
+-- The highest number ever given.
+SELECT coalesce(max(version), 0) AS version FROM model_versions WHERE model = :model;
+
+-- name: model_version_get
+-- A version that is there.
+SELECT * FROM model_versions WHERE model = :model AND version = :version AND gone = 0;
+
+-- name: model_versions_of
+-- A model's versions that are there, oldest first.
+SELECT * FROM model_versions WHERE model = :model AND gone = 0 ORDER BY version;
+
+-- name: model_versions_of_project
+-- Every version that is there.
+SELECT v.*, m.name FROM model_versions v JOIN models m ON m.id = v.model WHERE v.project = :project AND v.gone = 0 ORDER BY m.name, v.version;
+
+-- name: model_versions_drop
+-- The versions of a model that is registered no more.
+UPDATE model_versions SET gone = 1, changed_ms = :now_ms WHERE model = :model;
+
+-- name: alias_add
+-- An alias's id, once.
+INSERT INTO aliases (id, project, model, alias, version) VALUES (:id, :project, :model, :alias, NULL) ON CONFLICT DO NOTHING;
+
+-- name: alias_put
+-- The version that an alias points to, or none.
+UPDATE aliases SET version = :version WHERE id = :id;
+
+-- name: alias_get
+-- An alias of a model.
+SELECT id, alias, version FROM aliases WHERE model = :model AND alias = :alias;
+
+-- name: aliases_of
+-- The aliases of a model that point to something.
+SELECT id, alias, version FROM aliases WHERE model = :model AND version IS NOT NULL ORDER BY alias;
+
+-- name: aliases_of_project
+-- Every alias that ever was, with its model's name.
+SELECT a.id, m.name || '@' || a.alias AS name, a.model, a.alias, a.version FROM aliases a JOIN models m ON m.id = a.model WHERE a.project = :project;
+
+-- name: pipeline_judged
+-- A pipeline's version passed its gates and is being rolled out: what is known of it so far.
+UPDATE pipelines SET version = :version, reason = :reason, metrics = :metrics, decision = :decision WHERE run = :run AND state = 'running';
+
+-- name: rollout_add
+-- A version is to be tried on real requests.
+INSERT INTO rollouts (id, project, model, pipeline, decision, champion, challenger, state, config, canary, began_ms, stage_ms)
+VALUES (:id, :project, :model, :pipeline, :decision, :champion, :challenger, 'shadow', :config, :canary, :began_ms, :began_ms);
+
+-- name: rollout_open
+-- The rollout of a model that has not ended; there is at most one.
+SELECT * FROM rollouts WHERE model = :model AND state <> 'ended' ORDER BY id;
+
+-- name: rollout_get
+-- One rollout.
+SELECT * FROM rollouts WHERE id = :id;
+
+-- name: rollouts_of_model
+-- A model's rollouts, newest first.
+SELECT * FROM rollouts WHERE model = :model ORDER BY id DESC LIMIT :limit;
+
+-- name: rollout_move
+-- A rollout goes on to another state or stage, if it is where it was thought to be.
+UPDATE rollouts SET state = :state, stage = :stage, share_millionths = :share_millionths, canary = :canary, requests = :requests, exposed = :exposed,
+  outcome = :outcome, reason = :reason, approver = :approver, verdict = :verdict, stage_ms = :stage_ms, ended_ms = :ended_ms
+WHERE id = :id AND state = :was AND stage = :stage_was AND verdict = :verdict_was;
+
+-- name: rollout_save
+-- The evidence so far, while the rollout is where it was.
+UPDATE rollouts SET canary = :canary, requests = :requests, exposed = :exposed WHERE id = :id AND state = :state AND stage = :stage;
+
+-- name: capture_add
+-- Requests and answers of a moment.
+INSERT INTO captures (id, project, service, first_ms, last_ms, count, sealed) VALUES (:id, :project, :service, :first_ms, :last_ms, :count, :sealed);
+
+-- name: captures_between
+-- Pieces that may hold requests of these times, oldest first.
+SELECT id, first_ms, last_ms, count FROM captures WHERE service = :service AND last_ms >= :from_ms AND first_ms <= :to_ms ORDER BY first_ms, id;
+
+-- name: capture_get
+-- One piece.
+SELECT id, service, first_ms, last_ms, count, sealed FROM captures WHERE id = :id;
+
+-- name: captures_size
+-- How many pieces, requests and bytes a service keeps.
+SELECT count(*) AS pieces, coalesce(sum(count), 0) AS requests, coalesce(sum(length(sealed)), 0) AS bytes FROM captures WHERE service = :service;
+
+-- name: captures_forget
+-- The oldest pieces that are past their time.
+DELETE FROM captures WHERE id IN (SELECT id FROM captures WHERE service = :service AND last_ms < :before_ms ORDER BY id LIMIT :limit);
+
+-- name: captures_forget_oldest
+-- The oldest pieces: there is no room for them.
+DELETE FROM captures WHERE id IN (SELECT id FROM captures WHERE service = :service ORDER BY id LIMIT :limit);
+
+-- name: truth_put
+-- What a predicted row turned out to be; later truth replaces it (the sealed piece holds both).
+INSERT INTO truths (project, service, request, place, at_ms, sealed) VALUES (:project, :service, :request, :place, :at_ms, :sealed)
+ON CONFLICT (service, request, place) DO UPDATE SET sealed = excluded.sealed;
+
+-- name: truths_between
+-- Truths about requests of these refs, in the order of the requests.
+SELECT request, place, at_ms, sealed FROM truths WHERE service = :service AND request >= :first AND request <= :last ORDER BY request, place;
+
+-- name: truths_count
+-- How many rows from a request on have a truth.
+SELECT count(*) AS count FROM truths WHERE service = :service AND request >= :first;
+
+-- name: truth_back
+-- The request of the row with a truth that so many others follow.
+SELECT request FROM truths WHERE service = :service ORDER BY request DESC, place DESC LIMIT 1 OFFSET :back;
+
+-- name: truths_forget
+-- Truths about requests that are kept no longer.
+DELETE FROM truths WHERE service = :service AND request < :before;
+
+-- name: alarm_add
+-- A detector rang.
+INSERT INTO alarms (id, project, model, service, measure, told, at_ms) VALUES (:id, :project, :model, :service, :measure, :told, :at_ms);
+
+-- name: alarm_end
+-- It is over, once.
+UPDATE alarms SET ended_ms = :ended_ms WHERE id = :id AND ended_ms IS NULL;
+
+-- name: alarm_run
+-- The last pipeline that an alarm began.
+UPDATE alarms SET run = :run WHERE id = :id;
+
+-- name: alarms_open
+-- Alarms of now, oldest first.
+SELECT * FROM alarms WHERE project = :project AND ended_ms IS NULL ORDER BY id;
+
+-- name: alarms_of_model
+-- A model's alarms, newest first.
+SELECT * FROM alarms WHERE model = :model ORDER BY id DESC LIMIT :limit;
+
+-- name: model_leases
+-- What a model's pipelines held on devices since an instant; `ended_ms` NULL: still.
+SELECT l.claim, l.granted_ms, l.ended_ms FROM pipelines p JOIN runs r ON r.parent = p.run JOIN leases l ON l.run = r.id
+WHERE p.model = :model AND l.granted_ms IS NOT NULL AND (l.ended_ms IS NULL OR l.ended_ms >= :since_ms);
