@@ -103,11 +103,13 @@ def run_started(
 
 
 def run_finished(
-    stamp: Stamp, *, run: str, step: str, outcome: str, done: int, failed: int, ms: int, on: str | None = None
-) -> Leaf:
-    """A run is over; outcome: succeeded, failed, cancelled, lost."""
+    stamp: Stamp, *, run: str, step: str, outcome: str, done: int, failed: int, ms: int, on: str | None = None,
+    follows: Sequence[str] = (),
+) -> Leaf:  # fmt: skip
+    """A run is over; outcome: succeeded, failed, cancelled, lost. `follows`: runs of its last steps."""
     n = {"done": done, "failed": failed, "ms": ms}
-    return leaf_of(stamp, "run.finished", run, some(on=on), n=n, status={"step": step, "outcome": outcome})
+    refs = [*some(on=on), *(("follows", before) for before in follows)]
+    return leaf_of(stamp, "run.finished", run, refs, n=n, status={"step": step, "outcome": outcome})
 
 
 def epoch_opened(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from colonnade.core.building import Mac, Stamp, leaf_of, macs_of, some
+from colonnade.core.building import Mac, Stamp, leaf_of, macs_of, some, some_as
 from colonnade.core.leaf import Leaf
 
 
@@ -29,16 +29,17 @@ def step_finished(
     code: str | None = None,
     gave: str | None = None,
     given: Sequence[str] = (),
-    follows: str | None = None,
+    follows: str | Sequence[str] | None = None,
 ) -> Leaf:
     """A step of a pipeline is over.
 
     Args:
         outcome: succeeded, failed.
         code: of the step, as `sha256:HEX`; gave: the model that came out, as `sha256:HEX`.
-        given: data sets that it read; follows: the run of the step before it.
+        given: data sets that it read; follows: the run of the step before it, or of several.
     """
-    refs = [*some(follows=follows, step=code, model=gave), *(("given", dataset) for dataset in given)]
+    before = [follows] if isinstance(follows, str) else follows or ()
+    refs = [*(("follows", one) for one in before), *some(step=code, model=gave), *(("given", one) for one in given)]
     n = {"attempts": attempts, "ms": ms}
     return leaf_of(stamp, "step.finished", run, refs, n=n, status={"outcome": outcome, "step": step})
 
@@ -64,8 +65,45 @@ def candidate_judged(
 
 
 def model_promoted(
-    stamp: Stamp, *, model: str, run: str, decision: str, version: str, generation: int, cause: str
+    stamp: Stamp,
+    *,
+    model: str,
+    run: str,
+    decision: str,
+    version: str,
+    generation: int,
+    cause: str,
+    rollout: str | None = None,
 ) -> Leaf:
-    """A version is live from now on; cause: promoted, rolled_back."""
-    refs = some(by=run, decided_by=decision, model=version)
+    """A version is live from now on; cause: promoted, rolled_back. `rollout`: what it had been tried in, if it was."""
+    refs = [*some(by=run, decided_by=decision), *some_as("decided_by", rollout), *some(model=version)]
     return leaf_of(stamp, "model.promoted", model, refs, n={"generation": generation}, status={"cause": cause})
+
+
+def model_kept(
+    stamp: Stamp, *, model: str, run: str, rollout: str, version: str, generation: int, cause: str
+) -> Leaf:
+    """The live version stays: the one of `rollout` did not take its place; cause: rolled_back, superseded, failed."""
+    refs = some(by=run, decided_by=rollout, model=version)
+    return leaf_of(stamp, "model.kept", model, refs, n={"generation": generation}, status={"cause": cause})
+
+
+def rollout_moved(
+    stamp: Stamp,
+    *,
+    rollout: str,
+    on: Sequence[str],
+    by: str,
+    decision: str,
+    versions: tuple[str, str],
+    n: Mapping[str, int],
+    status: Mapping[str, str],
+) -> Leaf:
+    """A rollout begins, goes on, waits or ends.
+
+    Args:
+        on: the model and its services; by: the pipeline's run, or the person who ordered it.
+        decision: that let it begin; versions: the challenger and the champion, as `sha256:HEX`.
+    """
+    refs = [*(("on", one) for one in on), *some(by=by, decided_by=decision), *(("model", one) for one in versions)]
+    return leaf_of(stamp, "rollout.moved", rollout, refs, n=n, status=status)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from typing import Any
 from colonnade.core.errors import StateError
 from colonnade.ports.outside.blobs import Blobs
 from colonnade.ports.outside.keys import Keys
-from colonnade.ports.outside.state import State
+from colonnade.ports.outside.state import State, Transaction
 
 KIND = "folder"
+AT_ONCE_BYTES = 64 << 20
+"""So much of a folder is held in memory while it is written."""
+Write = Callable[[Transaction], None]
+"""Something to be written in somebody's transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +58,29 @@ class Artifacts:
 
     def put(self, kind: str, files: Mapping[str, bytes | Path | Entry], about: Mapping[str, Any]) -> Artifact:
         """Keep a folder. What is here already is not written again; `Entry` names a file that is."""
-        entries = tuple(self._file(path, files[path]) for path in sorted(files))
+        artifact, write = self.made(kind, files, about)
+        with self._state.transaction() as tx:
+            write(tx)
+        return artifact
+
+    def made(
+        self, kind: str, files: Mapping[str, bytes | Path | Entry], about: Mapping[str, Any]
+    ) -> tuple[Artifact, Write]:
+        """A folder whose bytes are kept already, and what remains to be written in a transaction of the caller's, so
+        that the folder and what it is the result of become known together.
+        """
+        entries, rows = self._files(files)
         manifest = json.dumps(_manifest(kind, entries, about), sort_keys=True, ensure_ascii=False).encode()
         digest = "sha256:" + hashlib.sha256(manifest).hexdigest()
         sealed = self._keys.seal((self._project,), manifest, digest)
-        with self._state.transaction() as tx:
-            tx.run(
-                "artifact_add",
-                digest=digest,
-                project=self._project,
-                kind=KIND,
-                body=sealed,
-                created_ms=self._state.now_ms(),
-            )
-        return Artifact(digest, kind, entries, about)
+        now = self._state.now_ms()
+
+        def write(tx: Transaction) -> None:
+            for row in rows:
+                tx.run("artifact_file_add", project=self._project, **row)
+            tx.run("artifact_add", digest=digest, project=self._project, kind=KIND, body=sealed, created_ms=now)
+
+        return Artifact(digest, kind, entries, about), write
 
     def get(self, digest: str) -> Artifact:
         """An artifact by its digest. Raises StateError when it is not here."""
@@ -94,16 +107,34 @@ class Artifacts:
             path.write_bytes(self.read(entry))
             path.chmod(0o444)
 
-    def _file(self, path: str, given: bytes | Path | Entry) -> Entry:
-        if isinstance(given, Entry):
-            return Entry(path, given.content, given.size)
-        data = given if isinstance(given, bytes) else given.read_bytes()
-        content = hashlib.sha256(data).hexdigest()
-        if not self._state.rows("artifact_file_get", project=self._project, content=content):
-            blob = self._blobs.put(self._keys.seal((self._project,), data, f"file/{content}"))
-            with self._state.transaction() as tx:
-                tx.run("artifact_file_add", project=self._project, content=content, blob=blob, size=len(data))
-        return Entry(path, content, len(data))
+    def _files(self, files: Mapping[str, bytes | Path | Entry]) -> tuple[tuple[Entry, ...], list[dict[str, Any]]]:
+        """(what the folder holds, rows of what was not here yet); their bytes are on disk when this returns."""
+        entries: list[Entry] = []
+        rows: list[dict[str, Any]] = []
+        fresh: dict[str, bytes] = {}
+        for path in sorted(files):
+            given = files[path]
+            if isinstance(given, Entry):
+                entries.append(Entry(path, given.content, given.size))
+                continue
+            data = given if isinstance(given, bytes) else given.read_bytes()
+            content = hashlib.sha256(data).hexdigest()
+            entries.append(Entry(path, content, len(data)))
+            if not self._state.rows("artifact_file_get", project=self._project, content=content):
+                fresh[content] = data
+            if sum(map(len, fresh.values())) > AT_ONCE_BYTES:
+                rows += self._kept(fresh)
+                fresh = {}
+        return tuple(entries), rows + self._kept(fresh)
+
+    def _kept(self, fresh: Mapping[str, bytes]) -> list[dict[str, Any]]:
+        if not fresh:
+            return []
+        sealed = [self._keys.seal((self._project,), data, f"file/{content}") for content, data in fresh.items()]
+        return [
+            {"content": content, "blob": blob, "size": len(fresh[content])}
+            for content, blob in zip(fresh, self._blobs.put_many(sealed), strict=True)
+        ]
 
 
 def collect(folder: Path) -> dict[str, bytes | Path | Entry]:
