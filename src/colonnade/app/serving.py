@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models that a house serves: their loops, opened as the declaration says, and roll back as the gateway asks for
-it. How a replica is run is `adapters.replicas`' business, when it is begun and asked `lifecycle.serving`'s.
+it. How a replica answers is `adapters.replicas`' business, when it is begun and asked `lifecycle.serving`'s.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from colonnade.lifecycle.serving.served import Answering, Serve
 if TYPE_CHECKING:
     from colonnade.app.house import House
 
-PROGRAM = ("-P", "-m", "colonnade.adapters.replicas.worker")
+PROGRAM = ("-P", "-m", "colonnade.app.replica")
 WARM_S = 60.0
 MOVED_S = 10.0
 DRAIN_S = 8.0

@@ -15,7 +15,7 @@ from colonnade.adapters.replicas import tensors
 from colonnade.adapters.replicas.model import Loaded, Unusable
 from colonnade.core.predicting import ANSWERED, FAILED, ROWS, WRONG, Item
 
-_rows = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_rows = msgspec.json.Decoder(list[dict[str, Any] | list[Any]]).decode
 _encode = msgspec.json.Encoder(enc_hook=lambda value: _plain(value)).encode
 
 
@@ -51,7 +51,7 @@ def _one(model: Loaded, item: Item) -> Item:
     try:
         rows = _rows(item.data)
     except msgspec.MsgspecError as wrong:
-        raise Unusable(f"rows must be a list of objects: {wrong}") from wrong
+        raise Unusable(f"rows must be a list of objects, or of lists: {wrong}") from wrong
     if not rows:
         return Item(ANSWERED, 0, b"[]")
     if model.batches:

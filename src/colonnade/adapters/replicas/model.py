@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model must do to be served, and which of the ways to load it fits the files. No engine is imported here.
+"""What a model must do to be served, and what a way to load one is given. No engine is imported here.
 
-Nothing is unpickled by any of the ways; a user's own script may load what it likes, in this process, after the files
-were judged.
+Which files are whose stands in `formats`; each format is one file. Nothing is unpickled that has not been judged in
+this very process, from the very handle that it is then read from.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Row = Mapping[str, Any]
+Row = Mapping[str, Any] | Sequence[Any]
+"""Values by their columns' names, or in the columns' order."""
 Tensors = Mapping[str, "NDArray[np.generic]"]
 
 
@@ -41,23 +43,41 @@ class Loaded(Protocol):
         ...
 
 
-def load(folder: Path, code: Path, script: str) -> Loaded:
-    """The model in a folder: by the user's script if there is one, else by what the files are.
+class Judge(Protocol):
+    """Says what may be loaded. Reads; never loads."""
 
-    Raises SystemExit with a sentence when nothing here can load it.
+    def why_not(self, file: BinaryIO, name: str) -> str:
+        """Why this open file may not be unpickled, or ""; it is at its beginning again afterwards."""
+        ...
+
+    def known(self, module: str, name: str) -> bool:
+        """Whether a global is on the allow-list."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What a way to load is given.
+
+    Attributes:
+        folder: the version's files, for reading only.
+        code: the folder of the user's own script; script: its name, or "".
+        threads: how many threads the model may compute with.
+        judge: None where nobody judges; then no pickle is loaded.
     """
-    made: Loaded
-    graphs = sorted(folder.rglob("*.onnx"))
-    if script:
-        made = importlib.import_module("colonnade.adapters.replicas.script").ScriptModel(folder, code, script)
-        return made
-    if len(graphs) == 1:
-        made = importlib.import_module("colonnade.adapters.replicas.onnx").OnnxModel(graphs[0])
-        return made
-    if graphs:
-        raise SystemExit(f"the model holds {len(graphs)} ONNX files, and one is served: {graphs[0].name}, ...")
-    names = ", ".join(path.name for path in sorted(folder.rglob("*")) if path.is_file())
-    raise SystemExit(
-        f"nothing here serves {names}: write the model as ONNX, or give the service a script (`serve: ./serve.py` with "
-        "load(folder) and predict(model, rows))"
-    )
+
+    folder: Path
+    code: Path
+    script: str = ""
+    threads: int = 1
+    judge: Judge | None = None
+
+
+def need(module: str, what: str, pip: str) -> Any:
+    """An engine's module. Raises SystemExit with the line that installs it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as missing:
+        raise SystemExit(
+            f"{what} needs {module.partition('.')[0]}, which is not installed: {pip} ({missing})"
+        ) from missing

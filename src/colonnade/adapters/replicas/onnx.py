@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from colonnade.adapters.replicas.model import Row, Tensors, Unusable
+from colonnade.adapters.replicas.model import Loading, Row, Tensors, Unusable
 from colonnade.adapters.replicas.tensors import DATATYPES, NAMES
 
 _TYPES = {
@@ -29,9 +29,9 @@ _TYPES = {
 class OnnxModel:
     """Implements `Loaded` over a graph."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._inputs = {
@@ -78,22 +78,26 @@ class OnnxModel:
         wide = len(shape) == 2 and shape[1] != 1
         features = self._features if len(self._inputs) == 1 and len(self._features) > wide else []
         try:
-            if features and name not in rows[0]:
-                values: Any = [[row[feature] for feature in features] for row in rows]
-            else:
-                values = [row[name] for row in rows]
+            values = [self._value(name, features, row) for row in rows]
         except KeyError as missing:
             hint = "" if features or not wide else "; the graph's metadata `features` would name its columns"
             raise Unusable(f"a row has no value for {missing.args[0]!r}{hint}") from missing
         try:
             array = np.asarray(values, dtype=DATATYPES[kind])
-        except (TypeError, ValueError) as wrong:
+        except (TypeError, ValueError, OverflowError) as wrong:
             raise Unusable(f"a value for {name!r} is no {kind}: {wrong}") from wrong
         if len(shape) == 2 and array.ndim == 1:
             array = array[:, None]
         if len(shape) != array.ndim or any(a not in (-1, b) for a, b in zip(shape[1:], array.shape[1:], strict=True)):
             raise Unusable(f"the input {name!r} takes {shape[1:]} values a row")
         return array
+
+    def _value(self, name: str, features: Sequence[str], row: Row) -> Any:
+        if not isinstance(row, Mapping):
+            if len(self._inputs) > 1:
+                raise Unusable(f"a row is an object with {', '.join(self._inputs)}")
+            return list(row)
+        return [row[feature] for feature in features] if features and name not in row else row[name]
 
 
 def _shape(shape: Sequence[Any]) -> list[int]:
@@ -120,3 +124,8 @@ def _plain(value: Any) -> Any:
     return {str(key): _plain(one) for key, one in value.items()} if isinstance(value, dict) else (
         value.item() if isinstance(value, np.generic) else value
     )  # fmt: skip
+
+
+def load(loading: Loading, path: Path) -> OnnxModel:
+    """The model of a file."""
+    return OnnxModel(path, loading.threads)

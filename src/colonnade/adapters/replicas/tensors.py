@@ -76,7 +76,7 @@ def read(data: bytes, mark: int) -> tuple[Infer, dict[str, NDArray[np.generic]]]
                 array = _binary(one.datatype, data[at : at + int(size)])
                 at += int(size)
             found[one.name] = array.reshape(one.shape)
-        except (TypeError, ValueError, struct.error) as wrong:
+        except (TypeError, ValueError, OverflowError, struct.error) as wrong:
             raise Unusable(f"the input {one.name!r} is not {one.datatype} of {one.shape}: {wrong}") from wrong
     sizes = {array.shape[0] if array.ndim else 0 for array in found.values()}
     if not found or len(sizes) != 1:

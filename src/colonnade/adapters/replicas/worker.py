@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A replica: loads one model from its folder, listens on a socket there, answers batches, drains on SIGTERM.
 
-    python -P -m colonnade.adapters.replicas.worker FOLDER
-
 FOLDER/model holds the version's files, FOLDER/code the user's own script if there is one, FOLDER/serve.json what is
 served. One thread: a model answers one batch at a time. The process outlives the daemon; whoever connects may ask.
 """
@@ -15,13 +13,13 @@ import os
 import selectors
 import signal
 import socket
-import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from colonnade.adapters.replicas.batch import answer
-from colonnade.adapters.replicas.model import Loaded, load
+from colonnade.adapters.replicas.formats import load
+from colonnade.adapters.replicas.model import Judge, Loaded, Loading
 from colonnade.core.predicting import ANSWERED, HEALTH, SOCKET, Frames, Item, frame
 
 READ_BYTES = 1 << 20
@@ -96,14 +94,11 @@ class Worker:
             os.unlink(SOCKET)  # nobody new is to come
 
 
-def main() -> int:
-    """The program."""
-    folder = Path(sys.argv[1])
+def main(place: str, judge: Judge | None) -> int:
+    """The program. `app.replica` runs it, and gives it who judges."""
+    folder = Path(place)
     os.chdir(folder)
     about = json.loads(Path("serve.json").read_text("utf-8"))
-    Worker(load(folder / "model", folder / "code", about.pop("script")), about).serve()
+    loading = Loading(folder / "model", folder / "code", about.pop("script"), about.pop("threads", 1), judge)
+    Worker(load(loading), about).serve()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
