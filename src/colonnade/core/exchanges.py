@@ -20,12 +20,14 @@ class Reply(NamedTuple):
         ms: from the moment the request was handed over until its answer was there.
         error: it could not answer (5xx, lost, too late); a request that is wrong itself (4xx) is no error.
         data: the answer's bytes as they were sent, or b"".
+        mark: how many of the bytes are JSON, where tensors follow; else 0.
     """
 
     version: str
     ms: float
     error: bool
     data: bytes
+    mark: int = 0
 
 
 class Exchange(NamedTuple):
@@ -39,7 +41,9 @@ class Exchange(NamedTuple):
         kind: `predicting.ROWS` or `predicting.TENSORS`; `mark` as in `predicting.Item`.
         body: the request's rows or tensors, as they came.
         at_ms: when it came, by the system's clock.
-        sent: whose answer was sent; the other arm's reply is there in a shadow phase only.
+        sent: whose answer was sent. The other arm's reply is there in a shadow phase, and where the challenger could
+            not answer and the champion did instead.
+        share: percent of the keys that the challenger had then; 0 in a shadow phase and without a rollout.
     """
 
     ref: str
@@ -53,6 +57,7 @@ class Exchange(NamedTuple):
     sent: Arm
     champion: Reply | None
     challenger: Reply | None
+    share: float = 0.0
 
 
 class Outcome(NamedTuple):

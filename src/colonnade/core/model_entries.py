@@ -80,9 +80,7 @@ def model_promoted(
     return leaf_of(stamp, "model.promoted", model, refs, n={"generation": generation}, status={"cause": cause})
 
 
-def model_kept(
-    stamp: Stamp, *, model: str, run: str, rollout: str, version: str, generation: int, cause: str
-) -> Leaf:
+def model_kept(stamp: Stamp, *, model: str, run: str, rollout: str, version: str, generation: int, cause: str) -> Leaf:
     """The live version stays: the one of `rollout` did not take its place; cause: rolled_back, superseded, failed."""
     refs = some(by=run, decided_by=rollout, model=version)
     return leaf_of(stamp, "model.kept", model, refs, n={"generation": generation}, status={"cause": cause})

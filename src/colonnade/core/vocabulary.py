@@ -302,7 +302,10 @@ KINDS: Mapping[str, Kind] = {
         {"change": ("set", "deleted")},
     ),
     "model.aliased": Kind(
-        "The same, told of the model.", "mod", ("by", "named"), n={"version": "the number of the version"},
+        "The same, told of the model.",
+        "mod",
+        ("by", "named"),
+        n={"version": "the number of the version"},
         status={"change": ("set", "deleted")},
     ),
     "predictions.captured": Kind(
@@ -343,7 +346,10 @@ KINDS: Mapping[str, Kind] = {
         "Why a pipeline began.",
         "run",
         ("caused_by",),
-        n={"causes": "how many there were", "recent": "rows since the change that an alarm's pipeline is about; 0: all"},
+        n={
+            "causes": "how many there were",
+            "recent": "rows since the change that an alarm's pipeline is about; 0: all",
+        },
         status={"cause": ("first", "data", "code", "declaration", "schedule", "alarm", "hand")},
     ),
     "retraining.held": Kind(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One model's loop: something changed -> a pipeline -> its steps, each once -> a candidate -> a verdict -> live or not.
+"""One model's loop: something changed -> a pipeline -> its steps, each once -> a candidate -> a verdict -> a rollout ->
+live or not.
 
 Level-triggered: everything that was done stands in rows; killed between any two lines, the next step goes on from the
 last finished one. Scripts run under leases, which outlive us.
@@ -7,6 +8,7 @@ last finished one. Scripts run under leases, which outlive us.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -14,6 +16,7 @@ from colonnade.core.errors import ColonnadeError, Lost, UsageError
 from colonnade.lifecycle.causes import Causes
 from colonnade.lifecycle.doing import Doing, Stopped, Tools
 from colonnade.lifecycle.pipelines import Pipelines
+from colonnade.lifecycle.rollout.rows import Moved
 from colonnade.lifecycle.verdict import Verdict
 from colonnade.lifecycle.wanted import Wanted
 from colonnade.ports.outside.state import Row
@@ -50,11 +53,16 @@ class ModelLoop:
         """One look; whether a pipeline is under way. Raises ColonnadeError."""
         if not self._row.take():
             return False
+        rolling = self._tools.rolling
+        stands = rolling.step(self.wanted, self._row) if rolling is not None else ""
         newest = self.pipelines.of_model(self.wanted.id, 1)
-        if newest and newest[0]["state"] == "running":
+        rolled = rolling is not None and bool(newest) and rolling.rolls(self.wanted.id, newest[0]["run"])
+        if newest and newest[0]["state"] == "running" and not rolled:
             self._advance(newest[0])
             return True
-        return self._look(newest[0] if newest else None)
+        if stands == "moves":  # what is new waits until it is known what becomes of this one
+            return True
+        return self._look(newest[0] if newest else None) or stands == "probation"
 
     def ask(self) -> str:
         """Begin a pipeline although nothing has changed; the newest run of before, or "". Raises UsageError for data or
@@ -101,8 +109,9 @@ class ModelLoop:
             current = next((step for step in steps.values() if not step.over), None)
             if current is None:
                 verdict = Verdict(self._tools, self.wanted, self._row, self.pipelines)
-                if verdict.judge(pipeline, steps):
-                    self.by_hand, self._taken = True, None
+                with contextlib.suppress(Moved):  # the rollout before it was moved just now: judged in the next step
+                    if verdict.judge(pipeline, steps):
+                        self.by_hand, self._taken = True, None
                 return
             try:
                 if not doing.further(current, steps):

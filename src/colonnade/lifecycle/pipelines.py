@@ -192,6 +192,13 @@ class Pipelines:
             if step.run:
                 tx.append(self._entry(step, "failed", now, None, None, (), None))
 
+    def judged(
+        self, tx: Transaction, pipeline: Row, *, version: str, reason: str, metrics: Mapping[str, float], decision: str
+    ) -> None:  # fmt: skip
+        """A pipeline's version may go live, and is being rolled out: the pipeline goes on until that is over."""
+        told = json.dumps(dict(metrics))
+        tx.run("pipeline_judged", run=pipeline["run"], version=version, reason=reason, metrics=told, decision=decision)
+
     def end(
         self,
         tx: Transaction,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from colonnade.core import model_entries
-from colonnade.core.errors import Lost
 from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.judging import judge
 from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, SLICES, Pipelines, Step
+from colonnade.lifecycle.promotion import promote
 from colonnade.lifecycle.reports import PREDICTIONS, Finding, Report, read_predictions
 from colonnade.lifecycle.serving.rollback import rolled_back
 from colonnade.lifecycle.serving.safe import unsafe
@@ -33,7 +34,8 @@ class Verdict:
         self._tools, self._wanted, self._row, self._pipelines = tools, wanted, row, pipelines
 
     def judge(self, pipeline: Row, steps: Mapping[str, Step]) -> bool:
-        """Gates against the incumbent; a candidate that passes goes live by compare-and-set.
+        """Gates against the incumbent; a candidate that passes is rolled out, or goes live by compare-and-set where
+        nothing is live or no rollout is declared.
 
         True: the live version was changed meanwhile, and the candidate is to be compared anew.
         """
@@ -50,11 +52,18 @@ class Verdict:
             reason = "the live version was changed while its candidate was compared; it is compared anew"
             self._end(pipeline, "failed", version=version, reason=reason, metrics=metrics)
             return True
+        under_way = tools.rolling.rows.open(self._wanted.id) if tools.rolling is not None else None
+        if under_way is not None and under_way.challenger == version:
+            self._end(pipeline, "unchanged", version=version, reason="it is being rolled out already", metrics=metrics)
+            return False
+        trial = self._trial(str(live), version)
         incumbent = self._report(steps["compare"].artifact) if live else None
         candidate, parts = self._report(steps["evaluate"].artifact), self._parts(steps["split"].artifact)
         findings = judge(self._wanted.gates, candidate, incumbent, parts)
         slices = told(candidate.rows, incumbent.rows if incumbent else {}, parts)
-        failed = [finding.reason for finding in findings if not finding.passed] + self._may_not(version)
+        failed = [finding.reason for finding in findings if not finding.passed] + self._may_not(
+            version, pipeline["cause"]
+        )
         compared_well = [finding.reason for finding in findings if finding.against == "incumbent"]
         decision = state.new_id("dec")
         with state.transaction() as tx:
@@ -72,28 +81,52 @@ class Verdict:
                     found=_in_millionths(findings),
                 )
             )
-            if not failed:
-                promote(tx, tools, self._wanted, run=pipeline["run"], version=version, decision=decision, here=here)
-            self._pipelines.end(
-                tx,
-                pipeline,
-                "refused" if failed else "promoted",
-                version=version,
-                reason="; ".join(failed or compared_well),
-                metrics=metrics,
-                decision=decision,
-            )
+            reason = "; ".join(failed or compared_well)
+            known: dict[str, Any] = {"version": version, "reason": reason, "metrics": metrics, "decision": decision}
+            if failed:
+                self._pipelines.end(tx, pipeline, "refused", **known)
+            elif live and trial is not None:
+                trial(tx, pipeline["run"], decision)
+                self._pipelines.judged(tx, pipeline, **known)
+            else:
+                promote(
+                    tx, tools.journal, tools.actor, model=self._wanted.id, name=self._wanted.name, run=pipeline["run"],
+                    version=version, decision=decision, here=here,
+                )  # fmt: skip
+                self._pipelines.end(tx, pipeline, "promoted", **known)
             found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
             tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
             tx.run("meta_put", key=f"{SLICES}{decision}", value=json.dumps(slices, ensure_ascii=False))
-        _log.info("model %s: %s", self._wanted.name, f"refused: {'; '.join(failed)}" if failed else "promoted")
+        said = f"refused: {reason}" if failed else "promoted" if trial is None or not live else "is rolled out"
+        _log.info("model %s: %s", self._wanted.name, said)
         return False
 
-    def _may_not(self, version: str) -> list[str]:
+    def _trial(self, live: str, version: str) -> Callable[[Transaction, str, str], None] | None:
+        """How the candidate's rollout begins, in the transaction that judges it; None: it goes live at once."""
+        rolling, wanted = self._tools.rolling, self._wanted
+        if rolling is None or wanted.rollout is None:
+            return None
+        before, plan = rolling.rows.open(wanted.id), wanted.rollout
+        supersede = rolling.supersede(before) if before is not None else None
+
+        def begin(tx: Transaction, pipeline: str, decision: str) -> None:
+            if supersede is not None:
+                supersede(tx)
+            rolling.rows.begin(
+                tx, model=wanted.id, pipeline=pipeline, decision=decision, champion=live, challenger=version, plan=plan
+            )
+
+        return begin
+
+    def _may_not(self, version: str, cause: str) -> list[str]:
         """Why a version must not go live, whatever it measured: it was rolled back, or it may not be loaded."""
         tools = self._tools
         if version in rolled_back(tools.state, self._wanted.id):
             return ["it was rolled back; `colonnade rollback --to` brings it back"]
+        tried = tools.rolling.rows.of_model(self._wanted.id) if tools.rolling is not None else []
+        last = next((one for one in tried if one.challenger == version), None)
+        if last is not None and last.outcome == "rolled_back" and "by hand" not in cause:
+            return [f"its rollout was rolled back ({last.reason}); `colonnade train` tries it again"]
         if tools.scan is None or not self._wanted.served:
             return []
         return unsafe(tools.scan, tools.artifacts, version)
@@ -118,31 +151,6 @@ class Verdict:
         with self._tools.state.transaction() as tx:
             self._row.check(tx)
             self._pipelines.end(tx, pipeline, outcome, version=version, reason=reason, metrics=metrics)
-
-
-def promote(
-    tx: Transaction, tools: Tools, wanted: Wanted, *, run: str, version: str, decision: str, here: Sequence[Row]
-) -> None:  # fmt: skip
-    """Move the Name to a version by compare-and-set, with its entry. Raises Lost when somebody else moved it.
-
-    Args:
-        run: the pipeline that made the version.
-        here: the Name's row as it was read before; empty where nothing was live.
-    """
-    project, name = tools.journal.project, wanted.name
-    generation = here[0]["generation"] if here else 0
-    if here:
-        done = tx.run("name_move", project=project, kind=CHAMPION, name=name, digest=version, generation=generation)
-    else:
-        done = tx.run("name_create", project=project, kind=CHAMPION, name=name, digest=version)
-    if not done:
-        raise Lost("the live version was changed meanwhile")
-    tx.append(
-        model_entries.model_promoted(
-            tools.journal.stamp(tools.actor), model=wanted.id, run=run, decision=decision, version=version,
-            generation=generation + 1, cause="promoted",
-        )
-    )  # fmt: skip
 
 
 def _in_millionths(findings: Sequence[Finding]) -> Mapping[str, int]:

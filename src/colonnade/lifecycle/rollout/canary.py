@@ -129,6 +129,10 @@ class Canary:
             self.contests[name] = Contest(name, tolerance=config.group_quality, alpha=alpha)
         self.stage = -1
         self.in_stage = self.requests = self.exposed = 0
+        self.seen = 0
+        """Answers that were sent since the rollout began, the shadow phase's too."""
+        self.rehearsed = 0
+        """Requests that were only replayed to both, and nobody's."""
         self.slow_ms: float | None = None
         self._latencies: list[float] = []
         self._open(-1)
@@ -141,11 +145,24 @@ class Canary:
         return 0.0 if self.stage < 0 else self.config.stages[self.stage]
 
     def observe(self, champion: Answer | None, challenger: Answer | None, *, sent: Arm) -> None:
-        """One request: what each version answered (None: it was not asked) and whose answer was sent."""
-        self.in_stage += 1
+        """One request: what each version answered (None: it was not asked) and whose answer was sent.
+
+        In the shadow phase a request that the challenger was spared tells of the champion, and ends no phase.
+        """
+        self.seen += 1
+        self.exposed += sent == "challenger"
         if self.stage >= 0:
             self.requests += 1
-            self.exposed += sent == "challenger"
+        if self.stage >= 0 or challenger is not None:
+            self.in_stage += 1
+        self._compare(champion, challenger)
+
+    def rehearse(self, champion: Answer, challenger: Answer) -> None:
+        """A request of before, replayed to both versions: evidence as in the shadow phase, and nobody's answer."""
+        self.rehearsed += 1
+        self._compare(champion, challenger)
+
+    def _compare(self, champion: Answer | None, challenger: Answer | None) -> None:
         both = (champion, challenger)
         self._add("errors", *(None if answer is None else float(answer.error) for answer in both))
         self._add("invalid", *(None if answer is None else float(answer.invalid) for answer in both))
@@ -161,16 +178,22 @@ class Canary:
         if name in self.contests:
             self._add(name, champion, challenger)
 
-    def verdict(self, *, labels_overdue: bool = False) -> Verdict:
-        """What to do now. Changes nothing; may be asked after every request."""
+    def verdict(self, *, labels_overdue: bool = False, time_over: bool = False, labels_waived: bool = False) -> Verdict:
+        """What to do now. Changes nothing; may be asked after every request.
+
+        Args:
+            labels_overdue: labels that are missing were to be here by now.
+            time_over: the stage need not wait for more requests.
+            labels_waived: somebody said that it may go on without labels.
+        """
         for contest in self.contests.values():
             if contest.proved:
                 return self._say("roll_back", _accusation(contest.standing()), first=contest.measure)
         missing = self.config.requests_in(self.stage) - self.in_stage
-        if missing > 0:
+        if missing > 0 and not time_over:
             return self._say("continue", f"{missing} more requests in this stage")
         labels = self.contests["quality"].answers()[1]
-        if labels < self.config.min_labels:
+        if labels < self.config.min_labels and not labels_waived:
             lacking = f"{labels} of {self.config.min_labels} labels have arrived"
             if not labels_overdue:
                 return self._say("continue", lacking)
@@ -189,11 +212,18 @@ class Canary:
         self.stage, self.in_stage = self.stage + 1, 0
         self._open(self.stage)
 
+    def stay(self) -> None:
+        """The challenger has become the live version: watch it on against the champion's past."""
+        self.in_stage = 0
+        if self.share < 100:
+            for contest in self.contests.values():
+                contest.open_stage(0.0, alone=True)
+
     def state(self) -> dict[str, Any]:
         """All that `restored` needs beside the config, as JSON can hold it."""
         return {
             "stage": self.stage,
-            "counts": [self.in_stage, self.requests, self.exposed],
+            "counts": [self.in_stage, self.requests, self.exposed, self.seen, self.rehearsed],
             "slow_ms": self.slow_ms,
             "latencies": list(self._latencies),
             "contests": {name: contest.state() for name, contest in self.contests.items()},
@@ -204,7 +234,7 @@ class Canary:
         """The canary whose `state()` this is, with the config that it was made with."""
         made = cls(config)
         made.stage = int(state["stage"])
-        made.in_stage, made.requests, made.exposed = (int(n) for n in state["counts"])
+        made.in_stage, made.requests, made.exposed, made.seen, made.rehearsed = (int(n) for n in state["counts"])
         made.slow_ms, made._latencies = state["slow_ms"], [float(v) for v in state["latencies"]]
         for name, contest in made.contests.items():
             contest.restore(state["contests"][name])

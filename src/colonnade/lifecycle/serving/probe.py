@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask a replica what it is: the health probe. Its socket is reached through its folder, whatever the path's length."""
+"""Ask a replica from a thread: what it is (the health probe), or one request after another. Its socket is reached
+through its folder, whatever the path's length.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from typing import Any
 from colonnade.core.predicting import ANSWERED, HEALTH, SOCKET, Frames, Item, frame
 
 PROBE_S = 2.0
+ASK_S = 5.0
 
 
 def probe(place: Path, timeout_s: float = PROBE_S) -> Mapping[str, Any] | None:
@@ -37,3 +40,34 @@ def probe(place: Path, timeout_s: float = PROBE_S) -> Mapping[str, Any] | None:
     finally:
         os.close(folder)
     return None
+
+
+class ReplicaLine:
+    """A connection to one replica that waits for each answer. Raises OSError where there is none, or it takes long."""
+
+    def __init__(self, place: Path, timeout_s: float = ASK_S) -> None:
+        self._line, self._frames = socket.socket(socket.AF_UNIX), Frames()
+        self._line.settimeout(timeout_s)
+        folder = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._line.connect(f"/proc/self/fd/{folder}/{SOCKET}")
+        except OSError:
+            self._line.close()
+            raise
+        finally:
+            os.close(folder)
+
+    def ask(self, item: Item) -> Item:
+        """One request's answer."""
+        self._line.sendall(frame([item]))
+        while data := self._line.recv(1 << 20):
+            try:
+                for items in self._frames.feed(data):
+                    return items[0]
+            except ValueError as error:
+                raise OSError("it answers what is no frame") from error
+        raise ConnectionResetError("the replica ended while it answered")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._line.close()

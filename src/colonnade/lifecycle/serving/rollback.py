@@ -9,7 +9,7 @@ from colonnade.core import model_entries
 from colonnade.core.errors import Lost, UnknownName, UsageError
 from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.ports.journal import Journal
-from colonnade.ports.outside.state import Row, State
+from colonnade.ports.outside.state import Row, State, Transaction
 
 MOST = 1_000_000
 
@@ -83,21 +83,28 @@ def find_back(state: State, project: str, model: str, name: str, to: str | None)
 
 def roll_back(state: State, journal: Journal, actor: str, back: Back) -> str:
     """Move the Name, if nobody moved it meanwhile; the decision's id. Raises Lost."""
-    decision = state.new_id("dec")
     with state.transaction() as tx:
-        if not tx.run(
-            "name_move", project=journal.project, kind=CHAMPION, name=back.name, digest=back.version,
-            generation=back.generation,
-        ):  # fmt: skip
-            raise Lost("the live version was changed meanwhile", hint="look at `colonnade status`, then try again")
-        tx.run(
-            "rollback_add", project=journal.project, model=back.model, generation=back.generation + 1, was=back.was,
-            version=back.version, decision=decision, at_ms=state.now_ms(),
-        )  # fmt: skip
-        tx.append(
-            model_entries.model_promoted(
-                journal.stamp(actor), model=back.model, run=back.run, decision=decision, version=back.version,
-                generation=back.generation + 1, cause="rolled_back",
-            )
-        )  # fmt: skip
+        return go_back(tx, state, journal, actor, back)
+
+
+def go_back(
+    tx: Transaction, state: State, journal: Journal, actor: str, back: Back, *, rollout: str | None = None
+) -> str:  # fmt: skip
+    """The same in a transaction that does more; `rollout`: what had shown that the live version is worse."""
+    decision = state.new_id("dec")
+    if not tx.run(
+        "name_move", project=journal.project, kind=CHAMPION, name=back.name, digest=back.version,
+        generation=back.generation,
+    ):  # fmt: skip
+        raise Lost("the live version was changed meanwhile", hint="look at `colonnade status`, then try again")
+    tx.run(
+        "rollback_add", project=journal.project, model=back.model, generation=back.generation + 1, was=back.was,
+        version=back.version, decision=decision, at_ms=state.now_ms(),
+    )  # fmt: skip
+    tx.append(
+        model_entries.model_promoted(
+            journal.stamp(actor), model=back.model, run=back.run, decision=decision, version=back.version,
+            generation=back.generation + 1, cause="rolled_back", rollout=rollout,
+        )
+    )  # fmt: skip
     return decision
