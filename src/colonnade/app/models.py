@@ -28,6 +28,7 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
         "ref": f"model/{row['id']}",
         "state": now if running else "stopped",
         "live": _live(here[0], pipelines) if here else None,
+        "held": _held(state, row["id"]),
         "steps": [_step(step) for step in steps],
         "quarantined": _quarantined(steps),
         "history": [_pipeline(state, pipeline) for pipeline in pipelines],
@@ -41,6 +42,21 @@ def _live(name: Row, pipelines: list[Row]) -> dict[str, Any]:
         "generation": name["generation"],
         "metrics": json.loads(made["metrics"]) if made else {},
         "since": rfc3339(made["finished_ms"]) if made else None,
+    }
+
+
+def _held(state: State, model: str) -> dict[str, Any] | None:
+    """A cause that waits: what, why, until when if that is known."""
+    rows = state.rows("meta_get", key=f"held/{model}")
+    if not rows or not rows[0]["value"]:
+        return None
+    told = json.loads(rows[0]["value"])
+    return {
+        "trigger": told["cause"],
+        "reason": told["reason"],
+        "why": told["why"],
+        "until": rfc3339(told["until_ms"]) if told["until_ms"] else None,
+        "alarm": f"alarm/{told['alarm']}" if told["alarm"] else None,
     }
 
 
@@ -59,6 +75,7 @@ def _pipeline(state: State, row: Row) -> dict[str, Any]:
     return {
         "ref": f"run/{row['run']}",
         "trigger": row["cause"],
+        "alarm": f"alarm/{alarm}" if (alarm := json.loads(row["wanted"]).get("alarm")) else None,
         "outcome": row["outcome"] or "running",
         "version": row["version"] or None,
         "reason": row["reason"] or None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from colonnade.app.active import read_active
 from colonnade.app.models import model_status
+from colonnade.app.ringing import alarms_status
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import Row, State
 
@@ -53,6 +54,7 @@ def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: 
             document["models"][row["name"]] = model_status(state, project, row, running=running)
     if declared.get("compute") is not None:
         document["compute"] = compute_status(state, project)
+    document["alarms"] = alarms_status(state, project)
     counts = state.rows("entries_count")[0]
     document["ledger"] = {"entries": counts["count"], "sequenced": counts["sequenced"]}
     return document

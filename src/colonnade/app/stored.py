@@ -50,7 +50,7 @@ def stored_status(places: Places, daemon: Presence | None) -> dict[str, Any]:
             pid=daemon.pid if daemon else None,
         )
         if daemon is not None:
-            document["alarms"] = read_alarms(places.alarms)
+            document["alarms"] += read_alarms(places.alarms)
         return document
 
 

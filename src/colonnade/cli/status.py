@@ -99,6 +99,9 @@ def _model(name: str, model: Mapping[str, Any]) -> list[str]:
     under_way = [step["step"] for step in model["steps"] if step["state"] in {"waiting", "running"}]
     if model["state"] == "training" and under_way:
         lines.append(f"    now: {under_way[0]}")
+    if (held := model.get("held")) is not None:
+        until = f", until {held['until']}" if held["until"] else ""
+        lines.append(f"    {paint('waits', 'yellow')} ({held['trigger']}): {held['why']}{until}")
     last = model["history"][0] if model["history"] else None
     if last is not None and last["outcome"] in {"refused", "failed", "quarantined"}:
         lines.append(f"    {paint(last['outcome'], 'yellow')} ({last['trigger']}): {last['reason']}")

@@ -340,7 +340,15 @@ KINDS: Mapping[str, Kind] = {
         status={"measure": ("wrong", "errors", "missing", "latency")},
     ),
     "alarm.ended": Kind(
-        "An alarm is over.", "alm", (), status={"reason": ("replaced", "calm", "by_hand", "undeclared")}
+        "An alarm is over.", "alm", (), status={"reason": ("replaced", "calm", "called_off", "by_hand", "undeclared")}
+    ),
+    "alarm.answered": Kind(
+        "A retraining for an alarm is over: whether it helped.",
+        "alm",
+        ("by",),
+        status={
+            "outcome": ("promoted", "unchanged", "refused", "quarantined", "failed", "rolled_back", "superseded"),
+        },
     ),
     "pipeline.caused": Kind(
         "Why a pipeline began.",
@@ -357,7 +365,7 @@ KINDS: Mapping[str, Kind] = {
         "mod",
         ("caused_by",),
         n={"until_ms": "until when, if nothing changes"},
-        status={"reason": ("budget", "count", "cooldown", "rows", "rollout")},
+        status={"reason": ("budget", "count", "cooldown", "rows")},
     ),
 }
 

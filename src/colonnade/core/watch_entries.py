@@ -52,6 +52,11 @@ def alarm_ended(stamp: Stamp, *, alarm: str, reason: str) -> Leaf:
     return leaf_of(stamp, "alarm.ended", alarm, status={"reason": reason})
 
 
+def alarm_answered(stamp: Stamp, *, alarm: str, run: str, outcome: str) -> Leaf:
+    """A retraining for an alarm is over; outcome as of its pipeline."""
+    return leaf_of(stamp, "alarm.answered", alarm, some(by=run), status={"outcome": outcome})
+
+
 def pipeline_caused(stamp: Stamp, *, run: str, alarm: str | None, causes: Sequence[str], recent: int) -> Leaf:
     """Why a pipeline began. The first of `causes` is the one that stands in the entry; `recent`: rows since the alarm's
     change that it trains on or is judged on, 0 for all.

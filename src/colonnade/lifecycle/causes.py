@@ -14,9 +14,15 @@ from typing import Any
 
 from colonnade.core.errors import UsageError
 from colonnade.lifecycle.closure import closure, digest_of
+from colonnade.lifecycle.digests import Digests
 from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.wanted import Wanted, key_of
+from colonnade.lifecycle.watching.alarmed import open_alarm, past_of
+from colonnade.lifecycle.watching.due import Alarmed, Go, Hold, Past, decide, is_due
 from colonnade.ports.outside.state import Row
+
+PARTS = {"data": "data", "code": "code", "declaration": "specification"}
+"""A cause -> the part of what a pipeline is made of."""
 
 
 class Causes:
@@ -24,17 +30,26 @@ class Causes:
 
     def __init__(self, tools: Tools, wanted: Wanted) -> None:
         self._tools, self.wanted = tools, wanted
+        self._digests = Digests()
 
-    def of(self, parts: Mapping[str, str], last: Row | None, *, by_hand: bool) -> str:
-        """Why a pipeline should begin, in words; "" for no cause."""
-        if last is None:
-            return "first"
-        before = json.loads(last["wanted"])
-        words = {"data": "new data", "code": "changed code", "specification": "changed declaration"}
-        changed = [word for part, word in words.items() if before.get(part) != parts[part]]
-        if changed and self.wanted.watch:
-            return ", ".join(changed)
-        return "by hand" if by_hand else ""
+    def of(self, parts: Mapping[str, str], last: Row | None, *, by_hand: bool) -> Go | Hold | None:
+        """Whether a pipeline begins now, waits, or has no cause."""
+        state, rule = self._tools.state, self.wanted.retrain
+        before = json.loads(last["wanted"]) if last is not None else {}
+        changed = [kind for kind, part in PARTS.items() if last is not None and before.get(part) != parts[part]]
+        now = state.now_ms()
+        past = past_of(state, self.wanted.id, now) if last is not None else Past()
+        return decide(rule, past, now, changed=changed, alarm=self.alarm(), by_hand=by_hand)
+
+    def alarm(self) -> Alarmed | None:
+        """The alarm of wrong answers that rings on this model."""
+        return open_alarm(self._tools.state, self._tools.journal.project, self.wanted.id)
+
+    def urge(self, last: Row | None) -> bool:
+        """Whether something other than a change asks for a pipeline: an alarm, the schedule. Cheap."""
+        rule, now = self.wanted.retrain, self._tools.state.now_ms()
+        due = last is not None and is_due(rule, last["created_ms"], now)
+        return due or ("alarm" in rule.on and self.alarm() is not None)
 
     def fingerprint(self) -> tuple[Any, ...]:
         """Changes whenever a file of data or code may have; cheap."""
@@ -46,12 +61,13 @@ class Causes:
             except OSError:
                 continue
             stats.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
-        return (*stats, self.wanted.specification())
+        outside = [self._tools.sources.fingerprint(source) for source in self.wanted.sources]
+        return (*stats, *outside, self.wanted.specification())
 
     def parts(self, code: Mapping[str, dict[str, bytes]]) -> dict[str, str]:
         """What a pipeline of now would be made of: digests. Raises UsageError for what cannot be read."""
         files = self.wanted.files()
-        if not files:
+        if not files and not self.wanted.sources:
             said = ", ".join(self.wanted.patterns)
             raise UsageError(
                 f"no file matches {said}", hint="`data` is relative to the declaration", code="data_missing"
@@ -59,10 +75,12 @@ class Causes:
         whole = hashlib.sha256()
         for path in files:
             try:
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                content = self._digests.of(path)
             except OSError as error:
                 raise UsageError(f"{path.name} cannot be read: {error.strerror}", code="data_missing") from error
             whole.update(f"{path.relative_to(self.wanted.folder)}\0{content}\n".encode())
+        for source in self.wanted.sources:
+            whole.update(f"{source.name()}\0{self._tools.sources.digest(source)}\n".encode())
         digests = {step: digest_of(files) for step, files in code.items()}
         return {
             "data": whole.hexdigest(),

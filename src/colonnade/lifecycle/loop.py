@@ -19,11 +19,11 @@ from colonnade.lifecycle.pipelines import Pipelines
 from colonnade.lifecycle.rollout.rows import Moved
 from colonnade.lifecycle.verdict import Verdict
 from colonnade.lifecycle.wanted import Wanted
+from colonnade.lifecycle.watching.beginning import Holding, begin
+from colonnade.lifecycle.watching.due import Hold
 from colonnade.ports.outside.state import Row
 from colonnade.ports.rowlease import RowLease
 
-SETTLE_MS = 800
-"""Files must have stood still for so long: a copy that is under way is not read."""
 _log = logging.getLogger("colonnade.lifecycle")
 
 
@@ -37,6 +37,8 @@ class ModelLoop:
         self._seen: tuple[Any, ...] = ()
         self._seen_ms = 0
         self._taken: tuple[Any, ...] | None = None
+        self._parts: tuple[tuple[Any, ...], dict[str, str], dict[str, dict[str, bytes]]] | None = None
+        self.holding = Holding(tools, wanted.id)
         self.trouble: ColonnadeError | None = None
         self.by_hand = False
 
@@ -81,24 +83,36 @@ class ModelLoop:
         now = self._tools.state.now_ms()
         if here != self._seen:
             self._seen, self._seen_ms = here, now
-        if here == self._taken and not self.by_hand:
+        if here == self._taken and not self.by_hand and not causes.urge(last):
+            self.holding.clear()
             return False
-        if now - self._seen_ms < SETTLE_MS and last is not None:
+        if now - self._seen_ms < self.wanted.retrain.settle_ms and last is not None:
             return True
         self.trouble = None
         try:
-            code = causes.code()
-            parts = causes.parts(code)
+            parts, code = self._read(here)
         except ColonnadeError as error:
             self.trouble, self._taken, self.by_hand = error, here, False
             return False
+        decided = causes.of(parts, last, by_hand=self.by_hand)
         self._taken = here
-        cause = causes.of(parts, last, by_hand=self.by_hand)
-        if cause:
-            self.by_hand = False
-            run = self.pipelines.begin(self.wanted.id, cause, {**parts, **causes.kept(code)})
-            _log.info("model %s: %s, run/%s", self.wanted.name, cause, run)
-        return bool(cause)
+        if isinstance(decided, Hold):
+            self._taken = None
+            self.holding.tell(self._row, decided)
+            return decided.reason == "rows"
+        self.holding.clear()
+        if decided is not None:
+            self.by_hand, self._parts = False, None
+            run = begin(self._tools, self.pipelines, self.wanted, decided, {**parts, **causes.kept(code)})
+            _log.info("model %s: %s, run/%s", self.wanted.name, decided.words, run)
+        return decided is not None
+
+    def _read(self, here: tuple[Any, ...]) -> tuple[dict[str, str], dict[str, dict[str, bytes]]]:
+        """(digests, code) of what is there now; read once for each state of the files."""
+        if self._parts is None or self._parts[0] != here:
+            code = self.causes.code()
+            self._parts = here, self.causes.parts(code), code
+        return self._parts[1], self._parts[2]
 
     # steps
     def _advance(self, pipeline: Row) -> None:

@@ -6,11 +6,11 @@ nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from colonnade.core import entries, model_entries
+from colonnade.core import entries, model_entries, watch_entries
 from colonnade.core.leaf import Leaf
 from colonnade.lifecycle.wanted import STEPS
 from colonnade.ports.journal import Journal
@@ -65,8 +65,15 @@ class Pipelines:
         rows = self._state.rows("pipeline_steps", pipeline=pipeline)
         return [Step(**{name: row[name] for name in Step.__dataclass_fields__}) for row in rows]
 
-    def begin(self, model: str, cause: str, wanted: Mapping[str, Any], steps: Sequence[str] = STEPS) -> str:
-        """A pipeline whose steps are to be done; its run's id."""
+    def begin(
+        self,
+        model: str,
+        cause: str,
+        wanted: Mapping[str, Any],
+        steps: Sequence[str] = STEPS,
+        also: Callable[[Transaction, str], None] = lambda _tx, _run: None,
+    ) -> str:
+        """A pipeline whose steps are to be done; its run's id. `also` is called with it in the same transaction."""
         run, project, now = self._state.new_id("run"), self._journal.project, self._state.now_ms()
         with self._state.transaction() as tx:
             tx.run(
@@ -92,6 +99,7 @@ class Pipelines:
             for place, step in enumerate(steps):
                 tx.run("pipeline_step_add", pipeline=run, step=step, place=place)
             tx.append(entries.run_started(self._journal.stamp(self._actor), run=run, step="pipeline", on=model))
+            also(tx, run)
         return run
 
     def set(self, tx: Transaction, step: Step) -> None:
@@ -247,6 +255,9 @@ class Pipelines:
                 follows=follows,
             )
         )
+        if alarm := json.loads(pipeline["wanted"]).get("alarm"):
+            stamp = self._journal.stamp(self._actor)
+            tx.append(watch_entries.alarm_answered(stamp, alarm=alarm, run=pipeline["run"], outcome=outcome))
 
     def _end_run(self, tx: Transaction, step: Step, state: str, error: str, now: int) -> None:
         """Runs under a lease are ended by the fabric; ours by us."""

@@ -7,13 +7,17 @@ import bisect
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from colonnade.core.claims import Claim
-from colonnade.lifecycle.table import Rules
+from colonnade.core.tables import Rules
+from colonnade.lifecycle.rollout.plan import Plan
+from colonnade.lifecycle.watching.due import RetrainRule
+from colonnade.ports.outside.sources import Source
+from colonnade.ports.outside.tables import FORMATS
 
 STEPS = ("snapshot", "split", "train", "evaluate", "package", "compare")
 """In their order. `train`, `evaluate` and `compare` run the user's code, each in a process of its own under a lease;
@@ -97,6 +101,17 @@ class Wanted:
     served: bool = False
     slices: tuple[Slicing, ...] = ()
     recent: float = 0.25
+    retrain: RetrainRule = field(default_factory=RetrainRule)
+    rollout: Plan | None = None
+    """How a candidate is tried on real requests; None: it goes live at once. Shapes no result."""
+    sources: tuple[Source, ...] = ()
+    """Queries and objects outside, beside the files of `patterns`."""
+    known_at: Mapping[str, str] = field(default_factory=dict)
+    format: str = ""
+
+    def format_for(self, formats: Sequence[str]) -> str:
+        """How the sides of a division are written: as declared; else as Parquet when some of the data are."""
+        return self.format or ("parquet" if "parquet" in formats else "csv")
 
     def files(self) -> list[Path]:
         """The data's files of now, sorted by their path."""
@@ -113,7 +128,7 @@ class Wanted:
             "label": self.label, "time": self.time, "holdout": self.holdout, "rules": asdict(self.rules),
             "label_delay": self.label_delay, "parameters": dict(self.parameters),
             "gates": [asdict(gate) for gate in self.gates], "slices": [asdict(one) for one in self.slices],
-            "recent": self.recent,
+            "recent": self.recent, "known_at": dict(self.known_at), "format": self.format,
         }  # fmt: skip
         return key_of("specification", said)
 
@@ -131,5 +146,7 @@ def key_of(step: str, inputs: Mapping[str, Any]) -> str:
 def _matching(folder: Path, pattern: str) -> list[Path]:
     if not any(mark in pattern for mark in "*?["):
         path = folder / pattern
-        return [path] if path.is_file() else sorted(p for p in path.glob("*.csv")) if path.is_dir() else []
+        if path.is_dir():
+            return [found for found in path.iterdir() if found.suffix.lower() in FORMATS and found.is_file()]
+        return [path] if path.is_file() else []
     return [path for path in folder.glob(pattern.removeprefix("./")) if path.is_file()]

@@ -15,7 +15,9 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, model
 from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQueue
 from colonnade.app.settings.models import Contract, Model, Script
 from colonnade.app.settings.replicas import MOST, ReplicaClaim, Replicas
+from colonnade.app.settings.retrain import Retrain
 from colonnade.app.settings.strict import Name, Strict
+from colonnade.app.settings.watch import Alarms, Capture, Labels
 from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
 from colonnade.core.errors import DeclarationError
@@ -114,6 +116,11 @@ class Service(ReplicaClaim):
         1, description="Processes that answer with the model: a number, or `{min: 1, max: 4}`, which follows the load."
     )
     limit: int = Field(128, ge=1, le=100_000, description="Requests under way at once, for each replica; then 429.")
+    capture: Capture | Literal["none"] | None = Field(
+        None, description="What is kept of requests and answers; `none` keeps nothing. Default: all, for 30 days."
+    )
+    labels: Labels | None = Field(None, description="How truths find the predictions that they are about.")
+    alarms: Alarms | None = Field(None, description="What rings; left out, the defaults.")
 
     @model_validator(mode="after")
     def _something(self) -> Service:
@@ -121,6 +128,8 @@ class Service(ReplicaClaim):
             raise ValueError("a service has either a `model`, or `knowledge` and `answer_with`")
         if self.knowledge is None and self.answer_with is None and self.model is None:
             raise ValueError("a service needs `knowledge`, `answer_with`, or both; or a `model`")
+        if self.model is None and any(part is not None for part in (self.capture, self.labels, self.alarms)):
+            raise ValueError("`capture`, `labels` and `alarms` go with a `model`, and there is none")
         if self.serve is not None and self.model is None:
             raise ValueError("`serve` says how a `model` is asked, and there is none")
         if self.model is None and (given := sorted(self.model_fields_set & ONLY_MODELS)):
@@ -263,7 +272,7 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "access": Access, "knowledge": Knowledge, "services": Service, "gateway": Gateway, "platform": Platform,
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
-        "models": Model, "contract": Contract, "replicas": Replicas,
+        "models": Model, "contract": Contract, "retrain": Retrain, "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
     }  # fmt: skip
     for place, step in enumerate(path):
         model = sections.get(str(step), model)

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from colonnade.app.settings.compute import Gpus, Level, Memory
+from colonnade.app.settings.data import Contract, Data
+from colonnade.app.settings.retrain import Retrain
 from colonnade.app.settings.strict import Strict
 from colonnade.core.claims import WHOLE, Claim
 from colonnade.core.quantities import mib_of, milli_of
 
 Scalar = int | float | str | bool
-Kind = Literal["integer", "number", "text", "boolean"]
 
 
 BUILTIN = "builtin"
@@ -27,24 +28,6 @@ def _script(path: str) -> str:
 
 Script = Annotated[str, AfterValidator(_script)]
 """A Python script, relative to the declaration; or `builtin`."""
-
-
-class Column(Strict):
-    """What the contract says of one column."""
-
-    type: Kind | None = Field(None, description="Default: whatever the values look like.")
-    min: float | int | None = None
-    max: float | int | None = None
-    values: list[str] = Field(default_factory=list, description="The only values that may stand there.")
-    nulls: float | int = Field(0, ge=0, le=1, description="The share of rows of a file that may be empty here.")
-
-
-class Contract(Strict):
-    """What every file of the data must keep; one that does not is quarantined, with the rows shown."""
-
-    columns: dict[str, Column] = Field(default_factory=dict)
-    unique: list[str] = Field(default_factory=list, description="Columns in which no value stands twice in a file.")
-    rows_at_least: int = Field(1, ge=0)
 
 
 class Gate(Strict):
@@ -99,8 +82,9 @@ class Slice(Strict):
 class Model(Strict):
     """A model that is trained anew whenever its data, its code or this section changes."""
 
-    data: str | list[str] = Field(
-        description="CSV files: a path or a pattern, or several, relative to the declaration."
+    data: Data = Field(
+        description="Files (CSV, JSON lines, Parquet) by a path or a pattern relative to the declaration, a source "
+        "(`sql`, `s3`), or several of both."
     )
     label: str = Field(min_length=1, description="The column that is to be predicted.")
     time: str | None = Field(
@@ -111,11 +95,24 @@ class Model(Strict):
         ge=0,
         description="How long after `time` a label is known (dates: days). Training never sees what was not known yet.",
     )
+    known_at: dict[str, str] = Field(
+        default_factory=dict,
+        description="Column -> the column that says when its value became known, in the terms of `time`. A value that "
+        "was not known at its row's time counts as empty; a label, when the held-out rows begin, trains nothing.",
+    )
+    format: Literal["csv", "parquet"] | None = Field(
+        None, description="Of the parts that scripts get. Default: parquet when some of the data are, else csv."
+    )
     holdout: float = Field(0.2, gt=0, lt=1, description="The share of rows that training never sees.")
     contract: Contract = Field(default_factory=Contract)
-    train: Script = Field(description="A script; or `builtin`: gradient-boosted trees, with `task`.")
+    train: Script = Field(description="A script; or `builtin`, with `task`: trees over tables, or a model of texts.")
     evaluate: Script = Field(BUILTIN, description="A script; left out where `train` is `builtin`.")
-    task: Literal["classification", "regression"] | None = Field(None, description="What the built-in model learns.")
+    task: Literal["classification", "regression", "text-classification"] | None = Field(
+        None, description="What the built-in model learns."
+    )
+    text: str | list[str] | None = Field(
+        None, min_length=1, description="The column that holds the text (several are joined), of text-classification."
+    )
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     gates: list[Gate] = Field(default_factory=list)
     slices: list[Slice | str] = Field(
@@ -134,17 +131,24 @@ class Model(Strict):
     timeout_s: int = Field(3600, ge=1, le=30 * 86_400, description="Of one step.")
     retries: int = Field(1, ge=0, le=20, description="How often a step that failed is tried again.")
     watch: bool = Field(True, description="Train again when the data or the code changes.")
+    retrain: Retrain = Field(default_factory=Retrain, description="What trains it anew, how often, with how much.")
 
     @model_validator(mode="after")
     def _fits(self) -> Model:
         if self.train == BUILTIN and self.task is None:
-            raise ValueError("`train: builtin` needs `task: classification` or `task: regression`")
+            raise ValueError("`train: builtin` needs `task: classification`, `regression` or `text-classification`")
         if self.train != BUILTIN and self.task is not None:
             raise ValueError("`task` goes with `train: builtin`; a script knows what it learns")
+        if (self.task == "text-classification") != (self.text is not None):
+            raise ValueError("`task: text-classification` and `text:`, the column with the text, go together")
         if self.train != BUILTIN and self.evaluate == BUILTIN:
             raise ValueError("a training script needs an evaluation script: `evaluate: evaluate.py`")
         if self.label_delay and self.time is None:
             raise ValueError("label_delay is counted from `time`, which is missing")
+        if self.known_at and self.time is None:
+            raise ValueError("known_at is compared with `time`, which is missing")
+        if self.train == BUILTIN and self.format == "parquet":
+            raise ValueError("`train: builtin` reads csv")
         sliced = [one if isinstance(one, str) else one.column for one in self.slices]
         if len(set(sliced)) != len(sliced):
             raise ValueError("`slices` names a column twice")
@@ -155,10 +159,6 @@ class Model(Strict):
             if gate.part == "recent" and self.time is None:
                 raise ValueError("a gate on the recent rows needs `time`")
         return self
-
-    def patterns(self) -> list[str]:
-        """Where the data lies."""
-        return [self.data] if isinstance(self.data, str) else list(self.data)
 
     def claim(self) -> Claim:
         """What training asks for."""

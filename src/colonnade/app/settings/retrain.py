@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from colonnade.app.settings.strict import Strict
 from colonnade.core.quantities import ms_of
-from colonnade.lifecycle.watching.renewal import Renewal
+from colonnade.lifecycle.watching.due import RetrainRule
 
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 Cause = Literal["data", "code", "declaration", "alarm"]
@@ -43,7 +43,8 @@ class Retrain(Strict):
     at: Annotated[str, AfterValidator(_clock)] | None = Field(None, description="Daily at this time, UTC: 03:00.")
     settle: Duration = Field("0.8s", description="Files must have stood still for so long: many changes, one pipeline.")
     cooldown: Duration = Field(
-        "10m", description="The pause after a retraining for an alarm that did not help; doubled each time, up to a day."
+        "10m",
+        description="The pause after a retraining for an alarm that did not help; doubled each time, up to a day.",
     )
     gpu_hours_per_day: float | int | None = Field(
         None, ge=0, description="Device-hours of any 24 hours; what comes beyond waits. By hand counts and never waits."
@@ -54,8 +55,11 @@ class Retrain(Strict):
         description="What an alarm trains on: rows since the change alone, all rows, or first the one, then the other. "
         "The gates look at held-out rows from since the change either way.",
     )
-    rows_after_alarm: int = Field(
-        300, ge=20, description="Rows with known truth since the change, before an alarm trains; doubled after each refusal."
+    rows: int = Field(
+        1000,
+        ge=40,
+        description="Rows with known truth since the change that an alarm waits for where the harm is ten points: "
+        "fewer for larger harm, twice as many after each refusal.",
     )
 
     @model_validator(mode="after")
@@ -64,10 +68,10 @@ class Retrain(Strict):
             raise ValueError("a schedule has either `every` or `at`")
         return self
 
-    def rule(self) -> Renewal:
+    def rule(self) -> RetrainRule:
         """In the words of the room that keeps to it."""
         hours, minutes = (int(part) for part in (self.at or "00:00").split(":"))
-        return Renewal(
+        return RetrainRule(
             on=frozenset(self.on),
             every_ms=ms_of(self.every) if self.every else None,
             at_minute=hours * 60 + minutes if self.at else None,
@@ -76,5 +80,5 @@ class Retrain(Strict):
             gpu_ms_per_day=None if self.gpu_hours_per_day is None else round(self.gpu_hours_per_day * 3_600_000),
             per_day=self.per_day,
             window=self.window,
-            rows_after_alarm=self.rows_after_alarm,
+            rows=self.rows,
         )

@@ -55,9 +55,7 @@ class Labels(Strict):
         "Default: brier, accuracy or mae, by the score.",
     )
     train: bool = Field(True, description="Rows whose truth was told through POST /v1/labels train the next version.")
-    writers: list[Name] = Field(
-        default_factory=list, description="Groups that may tell truths; owners always may."
-    )
+    writers: list[Name] = Field(default_factory=list, description="Groups that may tell truths; owners always may.")
 
     def rule(self, label: str) -> LabelRule:
         """In the room's words."""

@@ -21,7 +21,7 @@ NOBODY = 0xFFFF
 PREFIX = "request/"
 CHALLENGER, OWN_KEY, CHAMPION_ERROR, CHALLENGER_ERROR = 1, 2, 4, 8
 _START = struct.Struct("<BI")
-_EXCHANGE = struct.Struct("<12sBBHIHIHfIHfI")
+_EXCHANGE = struct.Struct("<12sBBHIfHIHfIIHfII")
 _NONE = Reply("", 0.0, False, b"")
 
 
@@ -29,8 +29,9 @@ def pack(exchanges: Sequence[Exchange]) -> bytes:
     """Exchanges of one service, in their order."""
     versions: dict[str, int] = {}
     rollouts: dict[str, int] = {}
-    heads, bodies = [], []
-    for ref, _, rollout, key, kind, mark, body, _, sent, champion, challenger in exchanges:
+    heads: list[bytes] = []
+    bodies: list[bytes] = []
+    for ref, _, rollout, key, kind, mark, body, _, sent, champion, challenger, share in exchanges:
         named = b"" if key == ref else key.encode("utf-8", "replace")[:NOBODY]
         one, other = champion or _NONE, challenger or _NONE
         flags = (
@@ -41,10 +42,12 @@ def pack(exchanges: Sequence[Exchange]) -> bytes:
         )
         heads.append(
             _EXCHANGE.pack(
-                bytes.fromhex(ref[8:]), kind, flags, rollouts.setdefault(rollout, len(rollouts)), mark, len(named),
-                len(body), NOBODY if champion is None else versions.setdefault(one.version, len(versions)), one.ms,
-                len(one.data), NOBODY if challenger is None else versions.setdefault(other.version, len(versions)),
-                other.ms, len(other.data),
+                bytes.fromhex(ref[8:]), kind, flags, rollouts.setdefault(rollout, len(rollouts)), mark, share,
+                len(named), len(body),
+                NOBODY if champion is None else versions.setdefault(one.version, len(versions)), one.ms, one.mark,
+                len(one.data),
+                NOBODY if challenger is None else versions.setdefault(other.version, len(versions)), other.ms,
+                other.mark, len(other.data),
             )
         )  # fmt: skip
         bodies += (named, body, one.data, other.data)
@@ -63,8 +66,8 @@ def unpack(packed: bytes, service: str, wanted: Callable[[str], bool] = lambda _
     at = _START.size + size
     body_at, found = at + count * _EXCHANGE.size, []
     for head in range(at, body_at, _EXCHANGE.size):
-        (raw, kind, flags, rollout, mark, named, body, champion, champion_ms, champion_len, challenger, challenger_ms,
-         challenger_len) = _EXCHANGE.unpack_from(data, head)  # fmt: skip
+        (raw, kind, flags, rollout, mark, share, named, body, champion, champion_ms, champion_mark, champion_len,
+         challenger, challenger_ms, challenger_mark, challenger_len) = _EXCHANGE.unpack_from(data, head)  # fmt: skip
         ends = (named, body, champion_len, challenger_len)
         ref = PREFIX + raw.hex()
         if wanted(ref):
@@ -74,16 +77,16 @@ def unpack(packed: bytes, service: str, wanted: Callable[[str], bool] = lambda _
                 start += length
             key = parts[0].decode("utf-8", "replace") if flags & OWN_KEY else ref
             replies = [
-                None if place == NOBODY else Reply(versions[place], ms, bool(flags & error), part)
-                for place, ms, error, part in (
-                    (champion, champion_ms, CHAMPION_ERROR, parts[2]),
-                    (challenger, challenger_ms, CHALLENGER_ERROR, parts[3]),
+                None if place == NOBODY else Reply(versions[place], ms, bool(flags & error), part, jsons)
+                for place, ms, error, part, jsons in (
+                    (champion, champion_ms, CHAMPION_ERROR, parts[2], champion_mark),
+                    (challenger, challenger_ms, CHALLENGER_ERROR, parts[3], challenger_mark),
                 )
             ]
             sent = "challenger" if flags & CHALLENGER else "champion"
             found.append(
                 Exchange(ref, service, rollouts[rollout], key, kind, mark, parts[1], int.from_bytes(raw[:6], "big"),
-                         sent, replies[0], replies[1])  # type: ignore[arg-type]
+                         sent, replies[0], replies[1], share)  # type: ignore[arg-type]
             )  # fmt: skip
         body_at += sum(ends)
     return found

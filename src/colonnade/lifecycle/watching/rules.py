@@ -53,7 +53,7 @@ class AlarmRule:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One service with a model. `label`, `labels`: what its model predicts; `capture` None: nothing is kept."""
+    """One service with a model. `capture` None: nothing is kept; `rows`: that an alarm waits for, see `due`."""
 
     id: str
     name: str
@@ -62,3 +62,4 @@ class Watched:
     capture: CaptureRule | None
     labels: LabelRule
     alarms: AlarmRule
+    rows: int = 1000

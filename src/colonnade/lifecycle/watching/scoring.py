@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from colonnade.core.exchanges import Exchange
+from colonnade.core.exchanges import Exchange, Reply
 from colonnade.core.predicting import ROWS
 
 _decode = msgspec.json.Decoder().decode
@@ -78,10 +78,10 @@ def rows_of(exchange: Exchange) -> Sequence[Mapping[str, Any]]:
         return []
 
 
-def answers_of(exchange: Exchange, data: bytes) -> Sequence[Any]:
+def answers_of(exchange: Exchange, reply: Reply) -> Sequence[Any]:
     """The answer to each row; of tensors, the first output. [] where none can be read."""
     try:
-        body = _decode(data)
+        body = _decode(reply.data[: reply.mark or len(reply.data)])
         if exchange.kind == ROWS:
             return body if isinstance(body, list) else []
         first = body["outputs"][0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Monitors: a detector with its baseline, which rings once and is calm again when the measure is.
 
-A baseline comes from before (held-out rows), is agreed on (a limit), or is learned from the first samples. While one
+A baseline comes from before (held-out rows), is agreed on (a limit), or is learned from the first latencies. While one
 rings, blocks of `BLOCK` samples are looked at: a block whose mean is no more than tolerated ends the ringing, and the
 detector begins afresh. Flags and slow requests are taken as counts, many at once; the promise of the run length is read
 at the ends of such batches then (see `edetector`). Which measure of what is watched is not known here.
@@ -16,8 +16,6 @@ from typing import Any
 from colonnade.observe.drift.edetector import EDetector
 from colonnade.ports.skills.detect import Baseline, Monitor, Ring
 
-LEARN = 1_000
-"""Values from which a mean is learned, where nothing is known from before."""
 LEARN_SLOW = 2_000
 SLOW_LEVEL, SLOW_RISE, SLOW_MARGIN = 0.99, 2.0, 2.0
 """A latency is slow above the quantile of the first ones; twice as many of those matter; two standard deviations of
@@ -57,13 +55,7 @@ class Watch:
     def take(self, values: Sequence[float]) -> Ring | None:
         """See `Monitor.take`."""
         if self._detector is None:
-            wanted = LEARN_SLOW if self.measure == "latency" else LEARN
-            first = min(len(values), wanted - len(self._learned))
-            self._learned += values[:first]
-            self.samples += first
-            values = values[first:]
-            if len(self._learned) == wanted:
-                self._learn()
+            values = self._learn(values) if self.measure == "latency" else self._skip(values)
         if self._detector is None or not values:
             return None
         if self.measure == "latency":
@@ -96,17 +88,28 @@ class Watch:
         assert self._detector is not None
         return self._detector
 
-    def _learn(self) -> None:
-        if self.measure == "latency":
-            if self._slow_ms is None:
-                rank = math.ceil(SLOW_LEVEL * (LEARN_SLOW + 1))
-                self._slow_ms = sorted(self._learned)[rank - 1]
-            rate = 1 - SLOW_LEVEL
+    def rebase(self, total: float, n: int) -> None:
+        """See `Monitor.rebase`."""
+        self.ringing, self._block = False, [0, 0.0]
+        self._estimate(total, n)
+
+    def _skip(self, values: Sequence[float]) -> Sequence[float]:
+        """Nothing is known from before: whoever has counted enough of them says so by `rebase`."""
+        self.samples += len(values)
+        return ()
+
+    def _learn(self, values: Sequence[float]) -> Sequence[float]:
+        """The first latencies say what is slow; those that are left."""
+        first = min(len(values), LEARN_SLOW - len(self._learned))
+        self._learned += values[:first]
+        self.samples += first
+        if len(self._learned) == LEARN_SLOW:
+            rank, rate = math.ceil(SLOW_LEVEL * (LEARN_SLOW + 1)), 1 - SLOW_LEVEL
+            self._slow_ms = sorted(self._learned)[rank - 1]
             mean = rate + SLOW_MARGIN * math.sqrt(rate * (1 - rate) / LEARN_SLOW)
             self._detector = EDetector(mean, smallest=rate * (SLOW_RISE - 1), run_length=self.run_length)
-        else:
-            self._estimate(sum(self._learned), len(self._learned))
-        self._learned = []
+            self._learned = []
+        return values[first:]
 
     def _estimate(self, total: float, n: int) -> None:
         flags = self.measure in BATCHES

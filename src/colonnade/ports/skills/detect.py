@@ -47,6 +47,10 @@ class Monitor(Protocol):
         """Samples in their order; a Ring with the one that rang. The rest of them count, too."""
         ...
 
+    def rebase(self, total: float, n: int) -> None:
+        """A firmer baseline: begin afresh with the mean of n values; the count of samples goes on. Calm again."""
+        ...
+
     def state(self) -> Mapping[str, Any]:
         """All that `Detect.restored` needs, as JSON can hold it."""
         ...

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model's loop needs to know of alarms and of its own past, read from rows: which alarm rings, what was tried for
+it, what was spent. What follows is decided by `due`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from colonnade.core.claims import Claim
+from colonnade.lifecycle.renewal import Renewal
+from colonnade.lifecycle.watching.due import DAY_MS, Alarmed, Past, Spent
+from colonnade.lifecycle.watching.monitors import words_of
+from colonnade.ports.outside.state import Row, State
+
+BACK = 1_000
+"""So many pipelines of a model are looked through."""
+
+
+def open_alarm(state: State, project: str, model: str) -> Alarmed | None:
+    """The oldest open alarm of wrong answers on any service of a model."""
+    rows = [row for row in state.rows("alarms_open", project=project) if row["model"] == model]
+    row = next((row for row in rows if row["measure"] == "wrong"), None)
+    if row is None:
+        return None
+    kept = state.rows("meta_get", key=f"watch/{row['service']}")
+    told = json.loads(kept[0]["value"]).get("renewal") if kept else None
+    renewal = Renewal.restored(told) if told else None
+    tried = [p for p in _pipelines(state, model) if p["state"] != "running" and alarm_of(p) == row["id"]]
+    return Alarmed(
+        row["id"], f"alarm: {words_of(row)}", row["at_ms"], renewal.gathered if renewal else 0,
+        renewal.wanted if renewal else 0, len(tried), max((p["finished_ms"] or 0 for p in tried), default=0),
+    )  # fmt: skip
+
+
+def alarm_of(pipeline: Row) -> str:
+    """The alarm that was among a pipeline's causes, or ""."""
+    return str(json.loads(pipeline["wanted"]).get("alarm", ""))
+
+
+def past_of(state: State, model: str, now_ms: int) -> Past:
+    """What a model's pipelines did in the last 24 hours."""
+    since = now_ms - DAY_MS
+    pipelines = _pipelines(state, model)
+    spent = [
+        Spent(_claim(row["claim"]).milli, row["granted_ms"], row["ended_ms"])
+        for row in state.rows("model_leases", model=model, since_ms=since)
+    ]
+    begun = [row["created_ms"] for row in pipelines if row["created_ms"] > since]
+    return Past(begun, spent, pipelines[0]["created_ms"] if pipelines else None)
+
+
+def _pipelines(state: State, model: str) -> list[Row]:
+    return state.rows("pipelines_of_model", model=model, limit=BACK)
+
+
+def _claim(text: str) -> Claim:
+    told = json.loads(text)
+    return Claim(**{**told, "models": tuple(told["models"])})

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pipeline begins for a cause, or a cause waits: both are told in the ledger, and by `status`. Nothing is decided here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from colonnade.core import watch_entries
+from colonnade.lifecycle.watching.due import Go, Hold
+from colonnade.ports.outside.state import Transaction
+from colonnade.ports.rowlease import RowLease
+
+if TYPE_CHECKING:
+    from colonnade.lifecycle.doing import Tools
+    from colonnade.lifecycle.pipelines import Pipelines
+    from colonnade.lifecycle.wanted import Wanted
+
+
+def begin(tools: Tools, pipelines: Pipelines, wanted: Wanted, go: Go, parts: Mapping[str, Any]) -> str:
+    """A pipeline, with why it began and on which rows; its run."""
+    made: dict[str, Any] = {**parts, "causes": list(go.kinds)}
+    if go.alarm:
+        made |= {"alarm": go.alarm, "window": {"recent": go.window.recent, "whole": go.window.whole}}
+
+    def also(tx: Transaction, run: str) -> None:
+        stamp = tools.journal.stamp(tools.actor)
+        recent = go.window.recent
+        caused = watch_entries.pipeline_caused(stamp, run=run, alarm=go.alarm or None, causes=go.kinds, recent=recent)
+        tx.append(caused)
+        if go.alarm:
+            tx.run("alarm_run", id=go.alarm, run=run)
+
+    return pipelines.begin(wanted.id, go.words, made, also=also)
+
+
+class Holding:
+    """What waits for one model. In the ledger once for each reason; in `meta` as it is now."""
+
+    def __init__(self, tools: Tools, model: str) -> None:
+        self._tools, self._model = tools, model
+        self._entered: tuple[Any, ...] | None = None
+        self._told = ""
+        self._read = False
+
+    @property
+    def key(self) -> str:
+        """Under this `meta` keeps it; "" there: nothing waits."""
+        return held_key(self._model)
+
+    def tell(self, row: RowLease, hold: Hold) -> None:
+        """A cause waits."""
+        tools = self._tools
+        told = json.dumps(
+            {
+                "cause": hold.words,
+                "reason": hold.reason,
+                "why": hold.why,
+                "until_ms": hold.until_ms,
+                "alarm": hold.alarm,
+            }
+        )
+        mark = (hold.reason, hold.alarm, hold.until_ms)
+        if told == self._told:
+            return
+        with tools.state.transaction() as tx:
+            row.check(tx)
+            tx.run("meta_put", key=self.key, value=told)
+            if mark != self._entered:
+                tx.append(
+                    watch_entries.retraining_held(
+                        tools.journal.stamp(tools.actor), model=self._model, alarm=hold.alarm or None,
+                        reason=hold.reason, until_ms=hold.until_ms,
+                    )
+                )  # fmt: skip
+        self._told, self._entered, self._read = told, mark, True
+
+    def clear(self) -> None:
+        """Nothing waits."""
+        if not self._read:
+            rows = self._tools.state.rows("meta_get", key=self.key)
+            self._told, self._read = (rows[0]["value"] if rows else ""), True
+        if self._told:
+            with self._tools.state.transaction() as tx:
+                tx.run("meta_put", key=self.key, value="")
+            self._told, self._entered = "", None
+
+
+def held_key(model: str) -> str:
+    """Where `meta` says what waits for a model."""
+    return f"held/{model}"
