@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from colonnade.adapters.sources.outside import OutsideSources
 from colonnade.adapters.state.sqlite.engine import SqliteState
+from colonnade.adapters.tables.confined import ConfinedTables
 from colonnade.core.claims import Claim
+from colonnade.core.tables import ColumnRule, Rules
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.loop import ModelLoop
-from colonnade.lifecycle.table import ColumnRule, Rules
 from colonnade.lifecycle.wanted import Gate, Wanted
 from colonnade.lifecycle.work import Bench
 from colonnade.ports.journal import Journal
@@ -107,6 +109,7 @@ class ModelRoom:
         (folder / "evaluate.py").write_text(EVALUATE)
         self.artifacts = Artifacts(self.state, self.blobs, self.keys, PROJECT)
         self.leasing = HandLeasing(self)
+        self.environment: dict[str, str] = {}
         values: dict[str, Any] = {
             "id": MODEL, "name": "credit", "folder": folder, "patterns": ("data/*.csv",), "label": "default",
             "time": None, "holdout": 0.2, "rules": Rules({"age": ColumnRule("integer", 0, 120)}),
@@ -121,7 +124,10 @@ class ModelRoom:
         with self.state.transaction() as tx:
             tx.run("leases_break")
         bench = Bench(self.folder / "work", sys.executable, {"PATH": os.environ["PATH"]})
-        tools = Tools(self.state, self.journal, self.artifacts, self.leasing, bench, ACTOR, "python-1")
+        sources = OutsideSources(self.folder, lambda name: self.environment.get(name, ""))
+        tools = Tools(
+            self.state, self.journal, self.artifacts, self.leasing, bench, ACTOR, "python-1", ConfinedTables(), sources
+        )
         self.loop = ModelLoop(tools, self.wanted, RowLease(self.state, "model/1", "one"))
 
     def batch(self, name: str, rows: int = 60, *, first: int = 0, flip: bool = False, age: int = 30) -> None:

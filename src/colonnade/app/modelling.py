@@ -12,21 +12,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from colonnade import lifecycle
+from colonnade.adapters import learning
 from colonnade.app.computing import Computing
 from colonnade.app.logs import last_bytes
 from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
+from colonnade.app.settings.data import patterns_of, sources_of
 from colonnade.app.settings.environment import Places, for_programs
 from colonnade.app.settings.models import BUILTIN, Model
 from colonnade.app.settings.models import Gate as DeclaredGate
+from colonnade.app.wiring import open_sources, open_tables
 from colonnade.core.answers import Asker
 from colonnade.core.errors import MissingExtra, UnknownName
 from colonnade.fabric.leases import Asked
 from colonnade.lifecycle.artifacts import Artifacts
+from colonnade.lifecycle.aside import Aside
+from colonnade.lifecycle.closure import digest_of
 from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.loop import ModelLoop
-from colonnade.lifecycle.table import ColumnRule, Rules
+from colonnade.lifecycle.rollout.plan import Plan
+from colonnade.lifecycle.rollout.rolling import Rolling
 from colonnade.lifecycle.wanted import Gate, Slicing, Wanted
 from colonnade.lifecycle.work import Bench
 from colonnade.ports.journal import Journal
@@ -89,26 +94,30 @@ class Modelling:
 
     def __init__(
         self, places: Places, state: State, keys: Keys, blobs: Blobs, journal: Journal, computing: Computing, *,
-        actor: str, holder: str,
+        actor: str, holder: str, rolling: Rolling | None = None,
     ) -> None:  # fmt: skip
         self._places, self._state, self._keys, self._journal = places, state, keys, journal
         self._computing, self._holder = computing, holder
         bench = Bench(places.work, sys.executable, for_programs())
         self._tools = Tools(
             state, journal, Artifacts(state, blobs, keys, journal.project),
-            FabricLeasing(computing, places.runs, state), bench, actor, _python(), FolderScan(),
+            FabricLeasing(computing, places.runs, state), bench, actor, _python(), open_tables(),
+            open_sources(places), FolderScan(), Aside(threaded=True),
         )  # fmt: skip
+        self._tools = replace(self._tools, rolling=rolling)
         self.loops: dict[str, ModelLoop] = {}
 
-    def apply(self, declared: Mapping[str, Model], served: frozenset[str] = frozenset()) -> None:
-        """Follow what is declared now, and nothing else; `served`: models that a service loads."""
+    def apply(self, declared: Mapping[str, Model], served: Mapping[str, Plan | None]) -> None:
+        """Follow what is declared now, and nothing else; `served`: models that a service loads, and how their versions
+        are rolled out (None: at once).
+        """
         with self._state.transaction() as tx:
             for name in declared:
                 tx.run("model_add", id=self._state.new_id("mod"), project=self._journal.project, name=name)
         rows = self._state.rows("models_of_project", project=self._journal.project)
         ids = {row["name"]: row["id"] for row in rows}
         for name, model in declared.items():
-            wanted = replace(self._wanted(ids[name], name, model), served=name in served)
+            wanted = replace(self._wanted(ids[name], name, model), served=name in served, rollout=served.get(name))
             if name in self.loops:
                 self.loops[name].wanted = wanted
             else:
@@ -137,10 +146,6 @@ class Modelling:
             self._keys.create(tx, model, self._journal.project)
 
     def _wanted(self, ident: str, name: str, model: Model) -> Wanted:
-        columns = {
-            column: ColumnRule(rule.type or "", rule.min, rule.max, tuple(rule.values), float(rule.nulls))
-            for column, rule in model.contract.columns.items()
-        }
         queues = {
             row["name"]: row["id"] for row in self._state.rows("queues_of_project", project=self._journal.project)
         }
@@ -150,20 +155,24 @@ class Modelling:
             id=ident,
             name=name,
             folder=folder,
-            patterns=tuple(pattern.removeprefix("./") for pattern in model.patterns()),
+            patterns=tuple(pattern.removeprefix("./") for pattern in patterns_of(model.data)),
             label=model.label,
             time=model.time,
             holdout=model.holdout,
-            rules=Rules(columns, tuple(model.contract.unique), model.contract.rows_at_least),
-            train=_script(folder, model.train),
-            evaluate=_script(folder, model.evaluate),
-            parameters={**model.parameters, "task": model.task} if model.task else model.parameters,
+            rules=model.contract.rules(),
+            sources=tuple(sources_of(model.data)),
+            known_at=model.known_at,
+            format=model.format or ("csv" if model.train == BUILTIN else ""),
+            train=_script(folder, model, model.train),
+            evaluate=_script(folder, model, model.evaluate),
+            parameters={**model.parameters, **_built_in(model)},
             gates=tuple(_gate(gate) for gate in model.gates),
             claim=model.claim(),
             queue=queues[full],
             timeout_ms=model.timeout_s * 1000,
             retries=model.retries,
             watch=model.watch,
+            retrain=_retrain(model),
             label_delay=model.label_delay,
             slices=tuple(
                 Slicing(one, ()) if isinstance(one, str) else Slicing(one.column, tuple(map(float, one.bins)))
@@ -173,14 +182,25 @@ class Modelling:
         )
 
 
-def _script(folder: Path, declared: str) -> Path:
+def _script(folder: Path, model: Model, declared: str) -> Path:
     """A user's script; or the built-in one, which lies in the package and runs like any other."""
     if declared != BUILTIN:
         return folder / declared
-    if find_spec("lightgbm") is None:
-        message = "built-in training needs LightGBM, which is not installed"
+    if model.task != "text-classification" and find_spec("lightgbm") is None:
+        message = "built-in training of tables needs LightGBM, which is not installed"
         raise MissingExtra(message, hint="pip install 'colonnade[ml]'")
-    return Path(lifecycle.__file__).with_name("builtin.py")
+    return Path(learning.__file__).with_name("script.py")
+
+
+def _built_in(model: Model) -> dict[str, Any]:
+    """What the built-in script is told beside the parameters: the task, and a digest of how it learns."""
+    if model.task is None:
+        return {}
+    files = {path.name: path.read_bytes() for path in Path(learning.__file__).parent.glob("*.py")}
+    told: dict[str, Any] = {"task": model.task, "recipe": digest_of(files)}
+    if model.text is not None:
+        told["text"] = model.text if isinstance(model.text, str) else "\n".join(model.text)
+    return told
 
 
 def _gate(gate: DeclaredGate) -> Gate:

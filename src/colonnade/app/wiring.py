@@ -26,7 +26,9 @@ from colonnade.ports.outside.hints import Hints
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.models import Embedder
 from colonnade.ports.outside.parsers import Parsers
+from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.state import State
+from colonnade.ports.outside.tables import Tables
 
 if TYPE_CHECKING:
     from colonnade.adapters.devices.simulated import SimulatedDevices
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from colonnade.ports.outside.vectors import Vectors
 
 WAITER_TRIES = 50
+WARM = ("json", "csv", "pathlib", "runpy")
+"""What nearly every script imports: loaded before a warm interpreter forks."""
 UNCOUNTED = 1 << 40
 """CPU and memory of a simulated machine that tells none."""
 
@@ -104,6 +108,20 @@ def open_parsers() -> Parsers:
     from colonnade.adapters.parsers.pool import BoundedParsers
 
     return BoundedParsers()
+
+
+def open_tables() -> Tables:
+    """The engine for tables; what is large or binary is read in a child."""
+    from colonnade.adapters.tables.confined import ConfinedTables
+
+    return ConfinedTables()
+
+
+def open_sources(places: Places) -> Sources:
+    """Databases and object stores that data come from."""
+    from colonnade.adapters.sources.outside import OutsideSources
+
+    return OutsideSources(places.folder, secret, threaded=True)
 
 
 def open_vectors(dimensions: int) -> Vectors:
@@ -196,7 +214,7 @@ def open_executor(places: Places) -> Executor:
     """Runs commands on this machine."""
     from colonnade.adapters.executor.local import LocalExecutor
 
-    return LocalExecutor(places.runs)
+    return LocalExecutor(places.runs, warm=WARM)
 
 
 def is_waited_for(places: Places, lease: str) -> bool:

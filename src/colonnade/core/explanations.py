@@ -94,7 +94,17 @@ EXPLANATIONS: Mapping[str, str] = {
         "A model's data are larger than what is read at once. Take a part of them, newer or drawn at random, or put "
         "them together before they come here."
     ),
-    "table_unreadable": "A file is no table: it must be UTF-8 text, with a header, and as many values in each line.",
+    "table_unreadable": (
+        "A file is no table: CSV is UTF-8 text with a header and as many values in each line, JSON lines hold one object "
+        "each, and Parquet must be whole."
+    ),
+    "source_down": "A database or an object store that data come from does not answer. It is asked again by itself.",
+    "source_refused": (
+        "A database or an object store refused the login, or the variable that holds it is not set. Secrets come from "
+        "the environment of the daemon, by the names in `url_env`, `password_env`, `key_env` and `secret_env`."
+    ),
+    "query_invalid": "A query is refused. It may only read, in one statement, and give every column a name of its own.",
+    "query_slow": "A query took longer than `timeout_s`. Make it cheaper, or raise the bound.",
     "time_unreadable": "A value of the column `time` is neither a number nor a date by ISO 8601, so it has no order.",
     "script_missing": "A model's script cannot be read. `train:` and `evaluate:` are relative to the declaration.",
     "script_invalid": "A model's script is no Python that this interpreter understands.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from colonnade.ports.outside.blobs import Blobs
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import State, Transaction
 
+PIECE_BYTES = 16 * 1024 * 1024
+"""A file that is larger lies in pieces of so many bytes."""
+PIECES = "pieces/"
+"""Before the digest of a blob that names pieces, where a file's blob stands."""
 KIND = "folder"
 AT_ONCE_BYTES = 64 << 20
 """So much of a folder is held in memory while it is written."""
@@ -96,16 +100,23 @@ class Artifacts:
         rows = self._state.rows("artifact_file_get", project=self._project, content=entry.content)
         if not rows:
             raise StateError(f"the file {entry.path!r} is not here", code="artifact_missing")
-        sealed = self._blobs.get(rows[0]["blob"])
-        return self._keys.open((self._project,), sealed, f"file/{entry.content}")
+        return b"".join(self._pieces(rows[0]["blob"], entry.content))
+
+    def write(self, entry: Entry, path: Path) -> None:
+        """Lay one file down, a piece at a time; for reading only."""
+        rows = self._state.rows("artifact_file_get", project=self._project, content=entry.content)
+        if not rows:
+            raise StateError(f"the file {entry.path!r} is not here", code="artifact_missing")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            for piece in self._pieces(rows[0]["blob"], entry.content):
+                file.write(piece)
+        path.chmod(0o444)
 
     def lay_out(self, digest: str, folder: Path) -> None:
         """Write an artifact's files into a folder, for reading only."""
         for entry in self.get(digest).files:
-            path = folder / entry.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.read(entry))
-            path.chmod(0o444)
+            self.write(entry, folder / entry.path)
 
     def _files(self, files: Mapping[str, bytes | Path | Entry]) -> tuple[tuple[Entry, ...], list[dict[str, Any]]]:
         """(what the folder holds, rows of what was not here yet); their bytes are on disk when this returns."""
@@ -116,6 +127,11 @@ class Artifacts:
             given = files[path]
             if isinstance(given, Entry):
                 entries.append(Entry(path, given.content, given.size))
+                continue
+            if isinstance(given, Path) and given.stat().st_size > PIECE_BYTES:
+                entry, row = self._large(path, given)
+                entries.append(entry)
+                rows += row
                 continue
             data = given if isinstance(given, bytes) else given.read_bytes()
             content = hashlib.sha256(data).hexdigest()
@@ -135,6 +151,33 @@ class Artifacts:
             {"content": content, "blob": blob, "size": len(fresh[content])}
             for content, blob in zip(fresh, self._blobs.put_many(sealed), strict=True)
         ]
+
+    def _large(self, name: str, path: Path) -> tuple[Entry, list[dict[str, Any]]]:
+        """A large file is kept in pieces, so that it is never in memory as a whole: each sealed with its place, and a
+        sealed list of them. The file must not change meanwhile.
+        """
+        with open(path, "rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+            entry = Entry(name, content, size)
+            if self._state.rows("artifact_file_get", project=self._project, content=content):
+                return entry, []
+            file.seek(0)
+            seal, project = self._keys.seal, (self._project,)
+            pieces: list[str] = []
+            while data := file.read(PIECE_BYTES):
+                pieces.append(self._blobs.put(seal(project, data, f"file/{content}/{len(pieces)}")))
+        told = self._blobs.put(seal(project, json.dumps(pieces).encode(), f"pieces/{content}"))
+        return entry, [{"content": content, "blob": PIECES + told, "size": size}]
+
+    def _pieces(self, blob: str, content: str) -> Iterator[bytes]:
+        project = (self._project,)
+        if not blob.startswith(PIECES):
+            yield self._keys.open(project, self._blobs.get(blob), f"file/{content}")
+            return
+        told = self._keys.open(project, self._blobs.get(blob.removeprefix(PIECES)), f"pieces/{content}")
+        for place, piece in enumerate(json.loads(told)):
+            yield self._keys.open(project, self._blobs.get(piece), f"file/{content}/{place}")
 
 
 def collect(folder: Path) -> dict[str, bytes | Path | Entry]:

@@ -9,28 +9,34 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from colonnade.core import model_entries
-from colonnade.core.errors import UsageError
+from colonnade.core.errors import Lost, MissingExtra, StateError, Unavailable, UsageError
 from colonnade.lifecycle.artifacts import Artifact, Artifacts, collect
-from colonnade.lifecycle.data import Snapshot, take_snapshot
+from colonnade.lifecycle.aside import Aside
+from colonnade.lifecycle.data import Intake, Snapshot, divide_dataset, side, take_snapshot
 from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
 from colonnade.lifecycle.reports import PREDICTIONS, read_predictions
-from colonnade.lifecycle.table import divide, labelled, read_table, together, written
+from colonnade.lifecycle.rollout.rolling import Rolling
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.work import METRICS, Bench, Place, clear, command, prepare, read_metrics
 from colonnade.ports.journal import Journal
+from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.state import Row, State, Transaction
+from colonnade.ports.outside.tables import Tables
 from colonnade.ports.rowlease import RowLease
 from colonnade.ports.skills.leases import Leasing, Wish
 from colonnade.ports.skills.scan import Scan
 
+T = TypeVar("T")
 SCRIPTS = {"train": "split", "evaluate": "train", "compare": "package"}
 """Steps that run a user's script, and the step that each follows."""
 BACK_OFF_MS = (1_000, 5_000, 30_000)
+UPSTREAM_BACK_OFF_MS = (1_000, 5_000, 30_000, 60_000, 300_000)
+"""Between looks at a source that does not answer, or a disk that is full; the last one for as long as it lasts."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,11 @@ class Tools:
     bench: Bench
     actor: str
     python: str
+    tables: Tables
+    sources: Sources
     scan: Scan | None = None
+    aside: Aside = field(default_factory=Aside)
+    rolling: Rolling | None = None
 
 
 class Stopped(Exception):
@@ -82,8 +92,11 @@ class Doing:
         if step.step in SCRIPTS:
             self._ask(keyed, steps)
             return False
-        begun = self._pipelines.begin_inline(keyed)
-        artifact = self._split(steps) if step.step == "split" else self._package(steps)
+        began = self._tools.state.now_ms()
+        artifact = self._split(step, steps) if step.step == "split" else self._package(steps)
+        if artifact is None:
+            return False
+        begun = replace(self._pipelines.begin_inline(keyed), started_ms=began)
         before = steps["snapshot" if step.step == "split" else "evaluate"]
         gave = artifact.digest if step.step == "package" else None
         given = [steps["snapshot"].subject] if step.step == "split" else []
@@ -110,15 +123,16 @@ class Doing:
         wanted, artifacts, step = self._wanted, self._tools.artifacts, doing.step
         if step == "split":
             return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time,
-                    "delay": wanted.label_delay, "label": wanted.label}  # fmt: skip
+                    "delay": wanted.label_delay, "label": wanted.label, "known_at": dict(wanted.known_at),
+                    "format": wanted.format}  # fmt: skip
         if step == "package":
             return {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
-        parts = {entry.path: entry.content for entry in artifacts.get(steps["split"].artifact).files}
+        part = side(artifacts.get(steps["split"].artifact), "train" if step == "train" else "test")
         inputs: dict[str, Any] = {
             "code": self._code["train" if step == "train" else "evaluate"],
             "parameters": self._parameters(),
             "python": self._tools.python,
-            "data": parts["train.csv" if step == "train" else "test.csv"],
+            "data": part.content,
         }
         return inputs if step == "train" else {**inputs, "model": self._model(doing, steps)}
 
@@ -127,9 +141,12 @@ class Doing:
 
     def _snapshot(self, step: Step) -> bool:
         """Take the data in as it is; files that break the contract stay out, with the rows that break it."""
-        found = take_snapshot(self._wanted, self._tools.artifacts)
+        began = self._tools.state.now_ms()
+        found = self._aside(step, lambda: take_snapshot(self._wanted, self._intake(step)))
+        if found is None:
+            return False
         if found.artifact is None:
-            self._pipelines.fail(replace(step, told=json.dumps(found.told())), "every file broke the contract")
+            self._pipelines.fail(replace(step, told=json.dumps(found.told())), found.why())
             raise Stopped("quarantined", found.said())
         keyed = replace(step, key=key_of("snapshot", {"dataset": found.artifact.digest}), told=json.dumps(found.told()))
         if found.quarantined and self._same_data(found):
@@ -139,7 +156,7 @@ class Doing:
         if rows:
             self._pipelines.cached(keyed, rows[0])
             return True
-        begun = self._pipelines.begin_inline(keyed)
+        begun = replace(self._pipelines.begin_inline(keyed), started_ms=began)
         dataset, tools = self._tools.state.new_id("dst"), self._tools
         self._pipelines.finish(
             begun,
@@ -171,18 +188,32 @@ class Doing:
         steps = {step.step: step for step in self._pipelines.steps(last["run"])}
         return same and steps["snapshot"].artifact == found.artifact.digest
 
-    def _split(self, steps: Mapping[str, Step]) -> Artifact:
-        artifacts = self._tools.artifacts
-        dataset = artifacts.get(steps["snapshot"].artifact)
-        tables = [read_table(artifacts.read(entry), entry.path) for entry in dataset.files]
-        wanted = self._wanted
-        known = labelled(together(tables), wanted.label)
-        train, test = divide(known, wanted.holdout, wanted.time, wanted.label_delay)
-        if not train.rows or not test.rows:
-            hint = "rows without a label, and rows whose label came too late, do not count"
-            raise UsageError("there are too few rows to hold some out", hint=hint, code="data_missing")
-        about = {"train": len(train.rows), "test": len(test.rows)}
-        return artifacts.put("split", {"train.csv": written(train), "test.csv": written(test)}, about)
+    def _split(self, step: Step, steps: Mapping[str, Step]) -> Artifact | None:
+        dataset = self._tools.artifacts.get(steps["snapshot"].artifact)
+        return self._aside(step, lambda: divide_dataset(self._wanted, dataset, self._intake(step)))
+
+    def _intake(self, step: Step) -> Intake:
+        tools = self._tools
+        folder = tools.bench.folder / _try(step)
+        return Intake(tools.tables, tools.sources, tools.artifacts, folder, tools.state.now_ms())
+
+    def _aside(self, step: Step, work: Callable[[], T]) -> T | None:
+        """The result of long work, once it is here. An upstream that is dead and a disk that is full are waited for."""
+        try:
+            return self._tools.aside.done(_try(step), work)
+        except Lost:
+            raise
+        except MissingExtra as error:
+            raise UsageError(error.message, hint=error.hint, code=error.code) from error
+        except (Unavailable, StateError) as error:
+            pause = UPSTREAM_BACK_OFF_MS[min(step.attempts, len(UPSTREAM_BACK_OFF_MS) - 1)]
+            later = replace(
+                step, attempts=step.attempts + 1, error=error.message, not_before_ms=self._tools.state.now_ms() + pause
+            )
+            with self._tools.state.transaction() as tx:
+                self._row.check(tx)
+                self._pipelines.set(tx, later)
+            return None
 
     def _package(self, steps: Mapping[str, Step]) -> Artifact:
         """The version: what training wrote, what evaluation measured, and what it was made of."""
@@ -204,10 +235,8 @@ class Doing:
         tools = self._tools
         attempt = replace(step, state="running", attempts=step.attempts + 1, started_ms=tools.state.now_ms())
         place = prepare(tools.bench, _try(attempt), self._closure(_code_of(step)), self._parameters())
-        split = tools.artifacts.get(steps["split"].artifact)
-        part = "train.csv" if step.step == "train" else "test.csv"
-        entry = next(entry for entry in split.files if entry.path == part)
-        (place.input / part).write_bytes(tools.artifacts.read(entry))
+        entry = side(tools.artifacts.get(steps["split"].artifact), "train" if step.step == "train" else "test")
+        tools.artifacts.write(entry, place.input / entry.path)
         if step.step != "train":
             tools.artifacts.lay_out(self._model(step, steps), place.input / "model")
         argv, environment = command(tools.bench, place, _code_of(step), self._wanted.script(step.step).name)

@@ -12,17 +12,16 @@ holds; when the kernel closes that, however the parent ended, it sends SIGIO, wh
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 import select
-import signal
 import sys
 
 import msgspec
 
 from colonnade.adapters.parsers.confine import confine
 from colonnade.adapters.parsers.formats import parse_raw
+from colonnade.adapters.parsers.lifeline import die_with_parent
 from colonnade.adapters.parsers.opening import open_source, read_all
 from colonnade.adapters.parsers.wire import Answer, Ask, Gone, encode, pack, read_frame, write_all
 from colonnade.core.errors import Unreadable
@@ -31,7 +30,7 @@ from colonnade.ports.outside.parsers import ParseLimits
 
 def main() -> int:
     """Serve until the parent closes the pipe, or nothing comes for IDLE_S seconds: the next file starts a new child."""
-    _die_with_parent(int(sys.argv[1]))
+    die_with_parent(int(sys.argv[1]))
     idle_s = float(sys.argv[2])
     requests, answers = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
@@ -47,19 +46,6 @@ def main() -> int:
         except Gone:
             return 0
     return 0
-
-
-def _die_with_parent(lifeline: int) -> None:
-    """Let the kernel end us when the other end of the lifeline closes, whatever the parent did with its own signals."""
-    deadly = (signal.SIGIO, signal.SIGXCPU)
-    for number in deadly:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, deadly)
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if select.select([lifeline], [], [], 0)[0]:
-        os._exit(0)
 
 
 def framed(ask: Ask) -> bytes:

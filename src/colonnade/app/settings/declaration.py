@@ -13,10 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQueue
-from colonnade.app.settings.models import Contract, Model, Script
+from colonnade.app.settings.data import Contract, DataSource
+from colonnade.app.settings.models import Model, Script
 from colonnade.app.settings.replicas import MOST, ReplicaClaim, Replicas
 from colonnade.app.settings.retrain import Retrain
+from colonnade.app.settings.rollout import Rollout, Tolerances, differing
 from colonnade.app.settings.strict import Name, Strict
+from colonnade.app.settings.tracking import Tracking
 from colonnade.app.settings.watch import Alarms, Capture, Labels
 from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
@@ -121,6 +124,9 @@ class Service(ReplicaClaim):
     )
     labels: Labels | None = Field(None, description="How truths find the predictions that they are about.")
     alarms: Alarms | None = Field(None, description="What rings; left out, the defaults.")
+    rollout: Rollout | Literal["none"] | None = Field(
+        None, description="How a new version is tried; `none`: it answers everything at once. Default: the defaults."
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Service:
@@ -130,6 +136,8 @@ class Service(ReplicaClaim):
             raise ValueError("a service needs `knowledge`, `answer_with`, or both; or a `model`")
         if self.model is None and any(part is not None for part in (self.capture, self.labels, self.alarms)):
             raise ValueError("`capture`, `labels` and `alarms` go with a `model`, and there is none")
+        if self.model is None and self.rollout is not None:
+            raise ValueError("`rollout` says how a `model` is let loose, and there is none")
         if self.serve is not None and self.model is None:
             raise ValueError("`serve` says how a `model` is asked, and there is none")
         if self.model is None and (given := sorted(self.model_fields_set & ONLY_MODELS)):
@@ -173,6 +181,7 @@ class Declaration(Strict):
     services: dict[Name, Service] = Field(default_factory=dict)
     models: dict[Name, Model] = Field(default_factory=dict)
     compute: Compute | None = None
+    tracking: Tracking = Field(default_factory=Tracking)
     gateway: Gateway = Field(default_factory=Gateway)
     platform: Platform = Field(default_factory=Platform)
 
@@ -219,6 +228,7 @@ def parse_declaration(text: str, file: str) -> Declaration:
     except ValidationError as error:
         raise _first_problem(error, located, file) from error
     _check_names(declaration, located, file)
+    _check_rollouts(declaration, located, file)
     return declaration
 
 
@@ -272,7 +282,8 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "access": Access, "knowledge": Knowledge, "services": Service, "gateway": Gateway, "platform": Platform,
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
-        "models": Model, "contract": Contract, "retrain": Retrain, "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
+        "models": Model, "data": DataSource, "contract": Contract, "tracking": Tracking, "retrain": Retrain, "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
+        "rollout": Rollout, "tolerances": Tolerances,
     }  # fmt: skip
     for place, step in enumerate(path):
         model = sections.get(str(step), model)
@@ -283,6 +294,10 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
 
 def _check_names(declaration: Declaration, located: Located, file: str) -> None:
     groups = declaration.access.groups
+    for group in declaration.tracking.groups:
+        if group not in groups:
+            line = located.line(("tracking", "groups"))
+            raise _unknown("group", group, list(groups), file, line, "access.groups")
     for name, base in declaration.knowledge.items():
         keys: set[str] = set()
         for place, source in enumerate(base.sources):
@@ -311,6 +326,20 @@ def _check_names(declaration: Declaration, located: Located, file: str) -> None:
         if service.queue is not None and service.queue not in queues:
             line = located.line(("services", name, "queue"))
             raise _unknown("queue", service.queue, list(queues), file, line, "compute.queues")
+
+
+def _check_rollouts(declaration: Declaration, located: Located, file: str) -> None:
+    serving = {name: one for name, one in declaration.services.items() if one.model is not None}
+    pair = differing({name: (str(one.model), one.rollout) for name, one in serving.items()})
+    if pair is not None:
+        line = located.line(("services", pair[0], "rollout"))
+        message = f"{pair[0]} and {pair[1]} answer with the same model, and roll it out differently"
+        raise DeclarationError(message, file=file, line=line, hint="give both the same `rollout`")
+    for name, service in serving.items():
+        for place, person in enumerate(service.rollout.approve if isinstance(service.rollout, Rollout) else ()):
+            if person not in declaration.people():
+                line = located.line(("services", name, "rollout", "approve", place))
+                raise _unknown("person", person, declaration.people(), file, line, "access.groups")
 
 
 def _unknown(kind: str, name: str, known: list[str], file: str, line: int, section: str) -> DeclarationError:

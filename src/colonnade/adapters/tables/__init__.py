@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines for tables: readers of CSV, JSON lines and Parquet, the contract over them, their division."""

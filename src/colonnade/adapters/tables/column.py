@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A column of a chunk, as the contract and the profile ask for it: what is empty, what is a number, the words.
+
+`TextColumn` holds what a text file or a query gave. Conversions are tried for the whole column at once, in C; value by
+value only where that fails. A number is what Python's `float` reads and is finite, an integer what `int` reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colonnade.core.tables import FALSE, TRUE
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+BOOLEANS = TRUE | FALSE
+REMEMBERED = 100_000
+"""Dates are kept as read: they come again and again."""
+
+
+class Column(Protocol):
+    """One column of one chunk; every array has one value a row."""
+
+    @property
+    def empty(self) -> Bools:
+        """Where nothing stands."""
+        ...
+
+    def texts(self) -> Sequence[str]:
+        """The values as text without blanks around them; "" where nothing stands."""
+        ...
+
+    def numbers(self) -> Floats:
+        """The values as numbers, NaN where there is none."""
+        ...
+
+    def is_kind(self, kind: str) -> Bools:
+        """Where a value is an integer, number, boolean, date, text; what is empty is none."""
+        ...
+
+    def all_of(self, kind: str) -> bool:
+        """Whether every filled value is of a kind; cheaper than `is_kind`."""
+        ...
+
+    def integers(self) -> Ints | None:
+        """Exactly, if every value is filled and an integer of 64 bits."""
+        ...
+
+    def dates(self) -> tuple[Ints, Bools]:
+        """Microseconds since 1970 (without a zone: UTC), and where there is a date."""
+        ...
+
+
+class TextColumn:
+    """Implements `Column` over strings."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._texts = list(map(str.strip, values))
+        self._numbers: Floats | None = None
+        self._integers: Ints | None = None
+        self._tried = False
+        self._dates: tuple[Ints, Bools] | None = None
+        n = len(self._texts)
+        some = "" in self._texts
+        self.empty: Bools = np.fromiter(map("".__eq__, self._texts), bool, n) if some else np.zeros(n, bool)
+        self._some_empty = some
+
+    def texts(self) -> Sequence[str]:
+        """See `Column`."""
+        return self._texts
+
+    def filled(self) -> list[str]:
+        """The values that are there."""
+        return [text for text in self._texts if text] if self._some_empty else self._texts
+
+    def numbers(self) -> Floats:
+        """See `Column`."""
+        if self._numbers is None:
+            filled = self.filled()
+            found = _integers(filled)
+            values = _floats(filled) if found is None else found.astype(np.float64)
+            self._numbers = self._spread(values)
+            self._integers, self._tried = (None if self._some_empty else found), True
+        return self._numbers
+
+    def integers(self) -> Ints | None:
+        """See `Column`."""
+        if not self._tried:
+            self._integers, self._tried = (None if self._some_empty else _integers(self._texts)), True
+        return self._integers
+
+    def is_kind(self, kind: str) -> Bools:
+        """See `Column`."""
+        if kind == "text":
+            return ~self.empty
+        if kind == "number":
+            return ~np.isnan(self.numbers())
+        if kind == "date":
+            return self.dates()[1]
+        test = is_integer if kind == "integer" else is_boolean
+        return np.fromiter(map(test, self._texts), bool, len(self._texts))
+
+    def all_of(self, kind: str) -> bool:
+        """See `Column`."""
+        if kind == "text":
+            return True
+        if kind == "number":
+            return bool((np.isnan(self.numbers()) == self.empty).all())
+        filled = self.filled()
+        if kind == "integer":
+            return self.integers() is not None or all(map(is_integer, filled))
+        if kind == "boolean":
+            return all(map(is_boolean, filled))
+        return all(read_date(text) is not None for text in filled)
+
+    def dates(self) -> tuple[Ints, Bools]:
+        """See `Column`."""
+        if self._dates is None:
+            found = [read_date(text) for text in self._texts]
+            there = np.fromiter((one is not None for one in found), bool, len(found))
+            self._dates = np.fromiter((one or 0 for one in found), np.int64, len(found)), there
+        return self._dates
+
+    def _spread(self, values: Floats) -> Floats:
+        if not self._some_empty:
+            return values
+        whole = np.full(len(self._texts), np.nan)
+        whole[~self.empty] = values
+        return whole
+
+
+def is_integer(text: str) -> bool:
+    """Whether `int` reads it; no more digits than a finite number has.
+
+    >>> [is_integer(text) for text in ("-7", "7.0", "1e3", "")]
+    [True, False, False, False]
+    """
+    try:
+        return len(text) < 300 and int(text) is not None
+    except ValueError:
+        return False
+
+
+def is_boolean(text: str) -> bool:
+    """true, false, yes, no, 1, 0, in any case."""
+    return text.lower() in BOOLEANS
+
+
+def number(text: str) -> float:
+    """The finite number, or NaN."""
+    try:
+        found = float(text)
+    except ValueError:
+        return float("nan")
+    return found if found - found == 0 else float("nan")
+
+
+_known: dict[str, int | None] = {}
+
+
+def read_date(text: str) -> int | None:
+    """Microseconds since 1970 of a date or moment by ISO 8601; None for anything else, digits alone included.
+
+    >>> read_date("1970-01-02"), read_date("1970-01-01T01:00:00+01:00"), read_date("2"), read_date("2.1.1970")
+    (86400000000, 0, None, None)
+    """
+    if text in _known:
+        return _known[text]
+    found: int | None = None
+    if "-" in text:
+        try:
+            moment = datetime.fromisoformat(text)
+            found = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // MICROSECOND
+        except (ValueError, OverflowError):
+            found = None
+    if len(_known) >= REMEMBERED:
+        _known.clear()
+    _known[text] = found
+    return found
+
+
+def _integers(texts: Sequence[str]) -> Ints | None:
+    try:
+        return np.fromiter(map(int, texts), np.int64, len(texts))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _floats(texts: Sequence[str]) -> Floats:
+    try:
+        found = np.fromiter(map(float, texts), np.float64, len(texts))
+    except ValueError:
+        return np.fromiter(map(number, texts), np.float64, len(texts))
+    if not np.isfinite(found).all():
+        found[~np.isfinite(found)] = np.nan
+    return found
