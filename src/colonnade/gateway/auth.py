@@ -7,6 +7,8 @@ id in memory, bound to its key's hash: revoking the key ends it at once. No stor
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
 import secrets
 from dataclasses import replace
@@ -56,6 +58,18 @@ def presented_key(request: Request) -> bytes:
     if given[:7].lower() == b"bearer ":
         return given[7:].strip()
     return request.raw_header(b"x-api-key").strip()
+
+
+def password_asker(request: Request, snapshot: Snapshot, now_ms: int) -> Asker | None:
+    """Who asks by HTTP's Basic scheme, whose password is the key, or None. Raises `ApiError` 401 for a wrong one."""
+    given = request.raw_header(b"authorization")
+    if given[:6].lower() != b"basic ":
+        return None
+    with contextlib.suppress(ValueError):
+        key = base64.b64decode(given[6:].strip(), validate=True).partition(b":")[2]
+        if asker := by_hash(hashlib.sha256(key).digest(), snapshot, now_ms):
+            return asker
+    raise ApiError(401, "This key is not valid here: unknown, revoked, or past its end.", code="invalid_key")
 
 
 def by_hash(key_hash: bytes, snapshot: Snapshot, now_ms: int) -> Asker | None:

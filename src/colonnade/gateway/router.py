@@ -16,11 +16,12 @@ from colonnade.gateway.http import Handler
 
 
 class Who(StrEnum):
-    """Who may call an endpoint."""
+    """Who may call an endpoint; LOCAL: a key, or without one a program of the user who runs the daemon (`sameuser`)."""
 
     ANYBODY = "anybody"
     KEY = "key"
     OWNER = "owner"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Files:
 
     def put(self, path: str, data: bytes) -> None:
         """Keep a file; one that is there is replaced. Raises UsageError, UnknownName."""
-        place = self._place(path)
+        place = self.place(path)
         thing = place.thing
         if thing is None or not place.inner:
             raise wrong(f"Invalid path: {path!r}", hint="a file goes to .../RUN/artifacts/PATH")
@@ -58,21 +58,15 @@ class Files:
 
     def get(self, path: str) -> bytes:
         """A file's bytes. Raises UnknownName."""
-        place = self._place(path)
+        place = self.place(path)
         entry = self.entries(place).get(place.inner) if place.thing is None else self._entry(place.thing, place.inner)
         if entry is None:
             raise missing(f"No such artifact: {path}")
         return self._things.artifacts.read(entry)
 
-    def list(self, *, path: str = "") -> Any:
-        """What lies in a folder, by base name; nothing for a file."""
-        place = self._place(path) if path.strip("/") else None
-        found = [] if place is None else folder(self.entries(place), place.inner)
-        return {"files": [{**one, "path": one["path"].rpartition("/")[2]} for one in found]}
-
     def drop(self, path: str) -> None:
         """Take a file, or all of a folder, out of a thing. Raises UsageError for what is pinned."""
-        place = self._place(path)
+        place = self.place(path)
         if place.thing is None:
             raise wrong("A registered version never changes; its files cannot be deleted")
         under = f"{place.inner}/" if place.inner else ""
@@ -109,9 +103,10 @@ class Files:
             return None
         if path.startswith("//"):  # a host of its own: ours or not, the path decides
             path = path[2:].partition("/")[2]
-        return self._place(path)
+        return self.place(path)
 
-    def _place(self, path: str) -> Place:
+    def place(self, path: str) -> Place:
+        """Where a path leads. Raises UsageError, UnknownName."""
         parts = inner_path(path).split("/")
         if parts[0] == PINNED and len(parts) > 1:
             return Place(None, f"sha256:{parts[1]}", "/".join(parts[2:]))
