@@ -3,6 +3,7 @@
 
 colonnade predict credit rows.csv
 echo '{"age": 41, "income": 38000}' | colonnade predict credit
+colonnade predict credit --file all.parquet --out answers.csv --keep customer
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from colonnade.app.presence import need_daemon
 from colonnade.app.settings.environment import find_places
-from colonnade.cli.output import emit
+from colonnade.cli.output import Progress, emit, say
 from colonnade.core.errors import UsageError
 
 AT_ONCE = 1_000
@@ -26,12 +27,23 @@ AT_ONCE = 1_000
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("service", metavar="SERVICE", help="a service with a model")
-    parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="rows (default: standard input)")
+    parser.add_argument("rows", metavar="FILE", nargs="?", default="-", help="rows (default: standard input)")
+    whole = parser.add_argument_group("a whole file, however long; the same command goes on after a kill")
+    whole.add_argument("--file", metavar="IN", help="a .csv, .jsonl or .parquet file")
+    whole.add_argument("--out", metavar="OUT", help="a .csv, .jsonl or .parquet file that is not there yet")
+    whole.add_argument("--batch", metavar="N", type=int, default=256, help="rows a request (default: 256)")
+    whole.add_argument("--concurrency", metavar="N", type=int, default=4, help="requests at once (default: 4)")
+    whole.add_argument("--keep", metavar="COLUMN,...", default="", help="columns of IN that go to OUT")
+    whole.add_argument(
+        "--on-error", choices=("skip", "stop"), default="skip", help="rows that are wrong: told in OUT, or the end"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    rows = read_rows(_text(args.file))
+    if args.file or args.out:
+        return _whole_file(args)
+    rows = read_rows(_text(args.rows))
     from colonnade.sdk import Client
 
     client = Client(*need_daemon(find_places(args.folder)))
@@ -54,6 +66,36 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _whole_file(args: argparse.Namespace) -> int:
+    from colonnade.app.batches.doing import Wanted, predict_file
+
+    if not args.out or not (args.file or args.rows != "-"):
+        raise UsageError("a whole file needs --file and --out", hint="colonnade predict SERVICE --file IN --out OUT")
+    for name in ("batch", "concurrency"):
+        if not 1 <= getattr(args, name) <= 100_000:
+            raise UsageError(f"--{name} is at least 1")
+    places, progress = find_places(args.folder), Progress()
+    keep = tuple(name for name in args.keep.split(",") if name)
+    wanted = Wanted(
+        args.service, Path(args.file or args.rows), Path(args.out), args.batch, min(args.concurrency, 64), keep,
+        args.on_error == "stop",
+    )  # fmt: skip
+    need_daemon(places)
+    try:
+        done = predict_file(wanted, lambda: need_daemon(places), progress.show)
+    finally:
+        progress.clear()
+    if args.json:
+        emit(done)
+        return 0
+    for row in done["wrong_rows"]:
+        say(f"line {row['line']}: {row['error']}")
+    more = f", {done['wrong']:,} wrong (see the column `error`)" if done["wrong"] else ""
+    began = f", of which {done['resumed_at']:,} were there already" if done["resumed_at"] else ""
+    say(f"{done['rows']:,} rows{began}: {done['answered']:,} answered{more}, {done['rows_per_s']:,} a second")
+    return 0
+
+
 def read_rows(text: str) -> list[dict[str, Any]]:
     """Rows of a text. Raises UsageError for what is none.
 
@@ -62,6 +104,8 @@ def read_rows(text: str) -> list[dict[str, Any]]:
     >>> read_rows('{"age": 41}\\n{"age": 7}')
     [{'age': 41}, {'age': 7}]
     """
+    from colonnade.app.batches.rows import value_of
+
     start = text.lstrip()[:1]
     try:
         if start == "[":
@@ -69,22 +113,12 @@ def read_rows(text: str) -> list[dict[str, Any]]:
         elif start == "{":
             rows = [json.loads(line) for line in text.splitlines() if line.strip()]
         else:
-            rows = [{name: _value(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+            rows = [{name: value_of(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
     except ValueError as wrong:
         raise UsageError(f"the rows cannot be read: {wrong}", hint="JSON lines, a JSON list, or CSV") from wrong
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UsageError("there are no rows", hint="JSON lines, a JSON list, or CSV with a header")
     return list(rows)
-
-
-def _value(text: str | None) -> Any:
-    """CSV knows text only: what looks like a number is one."""
-    for kind in (int, float):
-        try:
-            return kind(text or "")
-        except ValueError:
-            continue
-    return text or None
 
 
 def _text(file: str) -> str:
