@@ -88,7 +88,7 @@ class Monitors:
             if measure == "wrong":
                 self._renewal = Renewal(ring.since, ring.at, ring.mean, ring.observed, self.watched.rows)
                 self._follow_up(tx, monitor, values[ring.at - before :])
-            return self._raise(tx, measure, ring)
+            return self._raise(tx, measure, ring, before + len(values) - ring.since)
         if measure == "wrong":
             self._follow_up(tx, monitor, values)
         if rang_before and not monitor.ringing:
@@ -136,12 +136,13 @@ class Monitors:
             if name not in self.watched.alarms.off
         }
 
-    def _raise(self, tx: Transaction, measure: str, ring: Ring) -> str:
+    def _raise(self, tx: Transaction, measure: str, ring: Ring, back: int) -> str:
+        """`back`: how many samples have come after the first that belongs to the change."""
         state, journal = self._desk.state, self._desk.journal
         alarm, request = state.new_id("alm"), ""
         if measure == "wrong":
-            back = tx.rows("truth_back", service=self.watched.id, back=ring.at - ring.since)
-            request = str(back[0]["request"]) if back else ""
+            row = tx.rows("truth_back", service=self.watched.id, back=back)
+            request = str(row[0]["request"]) if row else ""
         told = {
             "at": ring.at, "since": ring.since, "observed": ring.observed, "mean": ring.mean, "level": ring.level,
             "version": self._version, "request": request,

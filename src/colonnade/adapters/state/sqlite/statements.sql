@@ -37,6 +37,10 @@ SELECT idx, bytes FROM entries WHERE idx < :before ORDER BY idx DESC LIMIT :limi
 -- Leaf hashes by index, to continue a tree.
 SELECT idx, hash FROM entries WHERE idx >= :first ORDER BY idx LIMIT :limit;
 
+-- name: entries_by_index
+-- Leaves by index, for an export.
+SELECT idx, project, bytes, hash FROM entries WHERE idx >= :first ORDER BY idx LIMIT :limit;
+
 -- name: entries_after
 -- Leaves in the order of appending, with or without an index; enough to check hashes and tree.
 SELECT seq, id, bytes, hash, idx FROM entries WHERE seq > :seq ORDER BY seq LIMIT :limit;
@@ -867,6 +871,10 @@ VALUES (:id, :project, :model, :pipeline, :decision, :champion, :challenger, 'sh
 -- The rollout of a model that has not ended; there is at most one.
 SELECT * FROM rollouts WHERE model = :model AND state <> 'ended' ORDER BY id;
 
+-- name: rollout_trial
+-- The same, as far as it says who answers.
+SELECT id, champion, challenger, state, share_millionths FROM rollouts WHERE model = :model AND state <> 'ended' ORDER BY id;
+
 -- name: rollout_get
 -- One rollout.
 SELECT * FROM rollouts WHERE id = :id;
@@ -903,11 +911,11 @@ SELECT count(*) AS pieces, coalesce(sum(count), 0) AS requests, coalesce(sum(len
 
 -- name: captures_forget
 -- The oldest pieces that are past their time.
-DELETE FROM captures WHERE id IN (SELECT id FROM captures WHERE service = :service AND last_ms < :before_ms ORDER BY id LIMIT :limit);
+DELETE FROM captures WHERE id IN (SELECT id FROM captures WHERE service = :service AND last_ms < :before_ms ORDER BY first_ms LIMIT :limit);
 
 -- name: captures_forget_oldest
 -- The oldest pieces: there is no room for them.
-DELETE FROM captures WHERE id IN (SELECT id FROM captures WHERE service = :service ORDER BY id LIMIT :limit);
+DELETE FROM captures WHERE id IN (SELECT id FROM captures WHERE service = :service ORDER BY first_ms LIMIT :limit);
 
 -- name: truth_put
 -- What a predicted row turned out to be; later truth replaces it (the sealed piece holds both).
