@@ -42,6 +42,11 @@ def _head(path: Path) -> bytes:
 
 
 FORMATS = (
+    Format(
+        "the built-in model of texts",
+        "text",
+        lambda path: path.name == "text.json" and b"colonnade-text/" in _head(path),
+    ),
     Format("ONNX", "onnx", _ends(".onnx")),
     Format("LightGBM", "lightgbm", _lightgbm),
     Format("XGBoost", "xgboost", _xgboost),
