@@ -11,9 +11,11 @@ import pytest
 from tests.executor.runs import Runs
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    """Real runs; whatever of them is left is killed at the end."""
-    found = Runs(tmp_path.resolve())
+@pytest.fixture(params=["cold", "warm"])
+def runs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Runs]:
+    """Real runs, under supervisors started by themselves and under those of a warm interpreter; whatever of them is
+    left is killed at the end.
+    """
+    found = Runs(tmp_path.resolve(), warm=request.param == "warm")
     yield found
     found.close()

@@ -20,13 +20,13 @@ PATH = os.environ.get("PATH", os.defpath)
 class Runs:
     """Starts executors over one folder, and asks /proc what is there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, warm: bool = False) -> None:
+        self.folder, self.warm = folder, warm
         self._executors: list[LocalExecutor] = []
 
     def executor(self) -> LocalExecutor:
         """An executor over the folder; closed at the end."""
-        self._executors.append(LocalExecutor(self.folder / "runs"))
+        self._executors.append(LocalExecutor(self.folder / "runs", warm=() if self.warm else None))
         return self._executors[-1]
 
     def shell(self, run: str, script: str, grace_ms: int = 10_000, *, attached: bool = False) -> Work:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from colonnade.adapters.executor import local as local_module
+from colonnade.adapters.executor import nursery as nursery_module
 from colonnade.adapters.executor.folder import read
 from colonnade.adapters.executor.local import LocalExecutor
 from colonnade.adapters.executor.processes import since
@@ -118,6 +119,7 @@ def test_a_supervisor_that_cannot_begin_is_told_and_not_tried_for_ever(
 ) -> None:
     (runs.folder / "broken.py").write_text("raise SystemExit(3)")
     monkeypatch.setattr(local_module, "_PROGRAM", str(runs.folder / "broken.py"))
+    monkeypatch.setattr(nursery_module, "_PROGRAM", str(runs.folder / "broken.py"))
     executor = runs.executor()
     executor.start(runs.shell("run_a", ONCE))
     seen = until(executor, "run_a", "ended")

@@ -26,6 +26,7 @@ from colonnade.ports.outside.hints import Hints
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.models import Embedder
 from colonnade.ports.outside.parsers import Parsers
+from colonnade.ports.outside.publishing import Publishing
 from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.state import State
 from colonnade.ports.outside.tables import Tables
@@ -87,6 +88,17 @@ def signature_check() -> Verify:
     from colonnade.adapters.keys.ed25519 import verify_ed25519
 
     return verify_ed25519
+
+
+def open_publishing(target: str) -> Publishing:
+    """Where checkpoints are kept outside: a file's path, `git:FOLDER`, or an http(s) URL."""
+    from colonnade.adapters.publishing.file import FilePublishing
+    from colonnade.adapters.publishing.git import GitPublishing
+    from colonnade.adapters.publishing.url import UrlPublishing
+
+    if target.startswith(("https://", "http://")):
+        return UrlPublishing(target)
+    return GitPublishing(Path(target[4:])) if target.startswith("git:") else FilePublishing(Path(target))
 
 
 def open_blobs(places: Places) -> Blobs:

@@ -117,6 +117,8 @@ class SimulatedDevices:
         require(level, claim)
         limit = min((limit_mib(claim, device.memory_mib) for device in devices), default=0)
         environment = visible(uuids)
+        if not uuids:  # nothing is kept for it, and nothing of it watched
+            return Enforcement(level, environment)
         if self._folder is not None:
             environment[USE] = str(self._use_file(lease))
         with self._lock:
@@ -129,11 +131,15 @@ class SimulatedDevices:
 
     def admit(self, lease: str, pid: int) -> str:
         with self._lock:
+            if self._leases.get(lease) is None:
+                return "none"
             kept = self._leases.bind(lease, pid, start_of(pid, self._look()))
         return kept.level if kept else "none"
 
     def release(self, lease: str) -> None:
         with self._lock:
+            if self._leases.get(lease) is None:
+                return
             self._leases.drop(lease)
             self._samples.pop(lease, None)
             if self._folder is not None:

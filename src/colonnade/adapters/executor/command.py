@@ -18,7 +18,7 @@ from .record import FIELDS, boot, ring, write_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypedDict
 
     class Order(TypedDict):
@@ -44,11 +44,24 @@ _PDEATHSIG, _CHILD_SUBREAPER = 1, 36
 _WAKERS = {signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
-class Supervisor:
-    """One command and all that descends from it. The current folder is the run's."""
+class Embodied(BaseException):
+    """In the child of a warm interpreter: everything is in place, and this process is to be the command itself."""
 
     def __init__(self, work: Order) -> None:
+        super().__init__()
         self.work = work
+
+
+class Supervisor:
+    """One command and all that descends from it. The current folder is the run's.
+
+    Args:
+        be: what the child does once everything is in place; None: execute the command.
+    """
+
+    def __init__(self, work: Order, be: Callable[[Order], None] | None = None) -> None:
+        self.work = work
+        self.be = be or execute
         self.grace_s = work["grace_ms"] / 1000
         self.descriptor = os.open("state", os.O_RDWR)
         self.record = dict.fromkeys(FIELDS, "") | {"state": "starting", "boot": boot(), "pid": "0"}
@@ -66,7 +79,7 @@ class Supervisor:
         """From here to the end of the tree. Returns the command's code."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _WAKERS)
         _prctl(_CHILD_SUBREAPER, 1)
-        self._write(state="starting")
+        write_record(self.descriptor, self.record)  # nobody has to be woken: who started it knows
         why = self._unwanted()
         if why:
             return self._end(128 + signal.SIGTERM, why)
@@ -91,7 +104,7 @@ class Supervisor:
         parent = os.getpid()
         self.command = os.fork()
         if not self.command:
-            _become(self.work, parent, say)
+            _become(self.work, parent, say, self.be)
         os.close(say)
         self.work["environment"] = {}
         self._write(state="running", pid=str(self.command), started_ms=str(time.time_ns() // 1_000_000))
@@ -196,22 +209,34 @@ def _asked() -> float | None:
     return int(words) / 1000 if len(words) == 16 and words.isdigit() else None
 
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
 def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
+    if _libc.prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def _become(work: Order, parent: int, say: int) -> None:
+def execute(work: Order) -> None:
+    """Be another program. Returns never; raises OSError."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    os.execvpe(work["argv"][0], work["argv"], work["environment"])  # noqa: S606  no shell is wanted
+
+
+def embody(work: Order) -> None:
+    """Leave everything that was forked behind, for the top of the program to go on with the command."""
+    raise Embodied(work)
+
+
+def _become(work: Order, parent: int, say: int, be: Callable[[Order], None]) -> None:
     """In the child: be the command. Never returns."""
-    argv, environment = work["argv"], work["environment"]
-    what = str(argv[0])
+    what = str(work["argv"][0])
     try:
         os.setsid()
         _prctl(_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for target, name in ((1, "out"), (2, "err")):
@@ -223,12 +248,17 @@ def _become(work: Order, parent: int, say: int) -> None:
                 members.write("0")
         what = str(work["folder"])
         os.chdir(what)
-        what = str(argv[0])
-        os.execvpe(argv[0], argv, environment)  # noqa: S606  no shell is wanted
+        what = str(work["argv"][0])
+        if be is not execute:
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        be(work)
     except (OSError, ValueError) as error:
-        missing = isinstance(error, FileNotFoundError) and what == argv[0]
+        missing = isinstance(error, FileNotFoundError) and what == work["argv"][0]
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         os.write(say, f"{what}: {reason}".encode("utf-8", "replace")[:600])
         os._exit(127 if missing else 126)
-    finally:
+    except Embodied:
+        raise
+    except BaseException:
         os._exit(126)
+    os._exit(126)

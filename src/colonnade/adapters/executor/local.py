@@ -26,14 +26,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from colonnade.adapters.executor.bell import Bell
 from colonnade.adapters.executor.folder import alive, asked, read, this_boot, told
-from colonnade.adapters.executor.processes import tell
+from colonnade.adapters.executor.inhabit import SHAPING
+from colonnade.adapters.executor.nursery import Nursery
+from colonnade.adapters.executor.processes import since, tell
 from colonnade.adapters.executor.record import FIELDS, LOST, MARK, RECORD_BYTES, pack
 from colonnade.core.errors import StateError, StorageFull
 from colonnade.ports.outside.executor import Seen, Work
@@ -50,6 +52,8 @@ class _Child:
     pid: int
     sweeps: bool
     status: int | None = None
+    born: int = 0
+    """The warm interpreter whose child it is, which tells of its end; 0: it is ours."""
 
 
 class LocalExecutor:
@@ -57,9 +61,10 @@ class LocalExecutor:
 
     Args:
         folder: `$COLONNADE_HOME/runs`; made when it is missing. On a file system of this machine.
+        warm: what a warm interpreter imports before it forks (`warm.py`); None: there is none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, warm: Sequence[str] | None = None) -> None:
         self._folder = folder.absolute()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / "changed").touch(0o600)
@@ -68,6 +73,7 @@ class LocalExecutor:
         self._children: dict[str, _Child] = {}
         self._ended: dict[str, Seen] = {}
         self._over: set[str] = set()
+        self._nursery = None if warm is None else Nursery(warm, SHAPING)
 
     def start(self, work: Work) -> None:
         """See `Executor.start`."""
@@ -77,7 +83,7 @@ class LocalExecutor:
             with _locked(place) as lock:
                 if lock >= 0 and not self._begun(place):
                     self._prepare(place)
-                    self._launch(work.run, lock, _order(work))
+                    self._launch(work.run, lock, _order(work), environment=work.environment)
         except OSError as error:
             raise _refusal(f"{work.run} cannot be started", error) from error
 
@@ -131,6 +137,8 @@ class LocalExecutor:
     def close(self) -> None:
         """See `Executor.close`."""
         self._bell.close()
+        if self._nursery is not None:
+            self._nursery.close()
 
     # --- start ---------------------------------------------------------------------------------------------------
 
@@ -160,40 +168,43 @@ class LocalExecutor:
         finally:
             os.close(descriptor)
 
-    def _launch(self, run: str, lock: int, order: bytes, *mode: str) -> None:
+    def _launch(
+        self, run: str, lock: int, order: bytes, *mode: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Start a supervisor, which holds the lock from here on, also when we die in the next moment."""
         place = self._place(run)
         memory = os.memfd_create("order")
-        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in (memory, lock)]
         try:
             os.write(memory, order)
             os.lseek(memory, 0, os.SEEK_SET)
-            pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, str(place), *mode],
-                {},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, high[0], 0),
-                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 2, str(place / "err"), os.O_WRONLY | os.O_APPEND, 0),
-                    (os.POSIX_SPAWN_DUP2, high[1], 3),
-                ],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-            )
+            pid = 0
+            if self._nursery is not None and environment is not None:
+                error = os.open(place / "err", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                try:
+                    pid = self._nursery.supervise(str(place), environment, (memory, lock, error))
+                finally:
+                    os.close(error)
+            born = self._nursery.warm if self._nursery is not None and pid else 0
+            pid = pid or _spawned(place, memory, lock, mode)
         finally:
-            for descriptor in (memory, *high):
-                os.close(descriptor)
+            os.close(memory)
         with self._lock:
-            self._children[run] = _Child(pid, bool(mode))
+            self._children[run] = _Child(pid, bool(mode), born=born)
 
     # --- look ----------------------------------------------------------------------------------------------------
 
     def _wait_for_children(self) -> None:
+        ends = self._nursery.ends() if self._nursery is not None else {}
+        warm = self._nursery.warm if self._nursery is not None else 0
         for run, child in list(self._children.items()):
             if child.status is not None and (run in self._ended or run in self._over):
                 del self._children[run]
+            elif child.status is None and child.born:
+                status = ends.get(str(self._folder / run))
+                if status is not None:
+                    child.status = status
+                elif child.born != warm and not since(child.pid):  # nobody is left who could tell
+                    child.status = int(signal.SIGKILL)
             elif child.status is None:
                 try:
                     pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -249,6 +260,29 @@ class LocalExecutor:
         if child is None or child.status is not None:
             self._launch(run, lock, b"", "sweep")
         return record | {"state": "unknown"}
+
+
+def _spawned(place: Path, memory: int, lock: int, mode: Sequence[str]) -> int:
+    """A supervisor, or a sweeper, in an interpreter of its own."""
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in (memory, lock)]
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, str(place), *mode],
+            {},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, high[0], 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, str(place / "err"), os.O_WRONLY | os.O_APPEND, 0),
+                (os.POSIX_SPAWN_DUP2, high[1], 3),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        )
+    finally:
+        for descriptor in high:
+            os.close(descriptor)
 
 
 def _conclude(place: Path, record: dict[str, str], *, code: str = "", message: str = "") -> dict[str, str]:

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Be a Python program in a process that was forked: what `python script.py` or `python -P -m module` would find.
+
+Imported by warm interpreters: only small modules of the standard library, and nothing of this package.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+MARK = "COLONNADE_RUN"
+SHAPING = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OMP_", "OPENBLAS_", "MKL_")
+"""How variables begin that shape an interpreter, or what it loads, when it starts."""
+ROOM = 2
+"""argv[1] of a warm interpreter is room for the command line that it will show; so much comes before its modules."""
+
+
+def inhabit(argv: list[str], environment: dict[str, str]) -> None:
+    """Run the program to its end. Leaves as a program does: by returning, SystemExit or its own exception."""
+    _show(argv, environment.get(MARK, ""))
+    coerced = os.environ.get("LC_CTYPE")
+    os.environ.clear()
+    os.environ.update(environment)
+    if coerced is not None:
+        os.environ.setdefault("LC_CTYPE", coerced)
+    if "TZ" in environment:
+        import time
+
+        time.tzset()
+    _anew()
+    if argv[1] == "-P":
+        _module(argv)
+    else:
+        _script(argv)
+
+
+def _module(argv: list[str]) -> None:
+    import runpy
+
+    sys.argv = ["-m", *argv[4:]]
+    runpy._run_module_as_main(argv[3])  # type: ignore[attr-defined]  # what `python -m` calls
+
+
+def _script(argv: list[str]) -> None:
+    path = argv[1]
+    sys.argv = argv[1:]
+    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+    main = type(sys)("__main__")
+    main.__dict__.update(__file__=path, __builtins__=__builtins__, __cached__=None)
+    sys.modules["__main__"] = main
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError as error:
+        print(f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  it is what was asked for
+
+
+def _anew() -> None:
+    """What differs from one fresh interpreter to the next must differ here as well."""
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    sys.path_importer_cache.clear()
+
+
+def _show(argv: list[str], mark: str) -> None:
+    """Let /proc show the command's own arguments and mark, in the room that was left for them when we were started."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            words = file.read().rpartition(b")")[2].split()
+        arguments, arguments_end, environment = (int(word) for word in words[45:48])
+        whole = b"\0".join(os.fsencode(word) for word in argv)[: arguments_end - arguments - 1]
+        ctypes.memmove(arguments, whole.ljust(arguments_end - arguments, b"\0"), arguments_end - arguments)
+        with open("/proc/self/environ", "rb") as file:
+            there = file.read()
+        at = there.find(f"{MARK}=".encode()) + len(MARK) + 1
+        room = there.find(b"\0", at) - at
+        if at > len(MARK) and len(mark) <= room:
+            ctypes.memmove(environment + at, os.fsencode(mark).ljust(room, b"\0"), room)
+        name = os.path.basename(argv[1] if argv[1] != "-P" else argv[3])
+        ctypes.CDLL(None).prctl(15, ctypes.c_char_p(os.fsencode(name)[:15]), 0, 0, 0)
+    except (OSError, ValueError):
+        return
