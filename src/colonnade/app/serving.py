@@ -20,9 +20,9 @@ from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.declaration import Declaration, Service
 from colonnade.app.settings.environment import for_programs
 from colonnade.core.answers import Asker
-from colonnade.core.errors import Unavailable, UnknownName
+from colonnade.core.errors import Unavailable, UnknownName, UsageError
 from colonnade.core.exchanges import Exchange
-from colonnade.gateway.lanes import Lanes, Served
+from colonnade.gateway.lanes import Lanes, Rival, Served
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.lifecycle.serving.loop import Means, ServiceLoop
@@ -108,6 +108,10 @@ class Serving:
         self._publish()
         return busy
 
+    def look(self) -> None:
+        """Look at every service now."""
+        self._look.set()
+
     def wait(self, seconds: float) -> None:
         """Until something is to be done, at most so long."""
         self._look.wait(seconds)
@@ -118,8 +122,17 @@ class Serving:
         state, journal = self._house.state, self._house.journal
         with self._rolling:
             model, ident = self._model_of(ref)
-            back = find_back(state, self._house.project, ident, model, to)
             loops = [loop for loop in self.loops.values() if loop.serve.model == model]
+            trying = self._house.rollouts is not None and self._house.rollouts.under_way(ident)
+            back = None
+            try:
+                back = find_back(state, self._house.project, ident, model, to) if to is not None or not trying else None
+            except UsageError as error:
+                if not trying or error.code != "nothing_to_do":
+                    raise
+            if trying and (stopped := self._stop(asker, model, ident, loops)) is not None and back is None:
+                return stopped
+            back = back or find_back(state, self._house.project, ident, model, to)
             try:
                 self._warm(loops, back.version)
                 began = time.monotonic()
@@ -134,6 +147,21 @@ class Serving:
             "schema": "colonnade.rollback/1", "ref": f"decision/{decision}", "model": f"model/{ident}", "name": model,
             "from": back.was, "version": back.version, "generation": back.generation + 1, "took_ms": took_ms,
             "services": sorted(loop.serve.name for loop in loops),
+        }  # fmt: skip
+
+    def _stop(self, asker: Asker, model: str, ident: str, loops: list[ServiceLoop]) -> Mapping[str, Any] | None:
+        """End the rollout that is under way: the live version answers alone again. None: it was over just now."""
+        began = time.monotonic()
+        assert self._house.rollouts is not None
+        ended = self._house.rollouts.stop(ident, asker.principal)
+        if ended is None:
+            return None
+        self._until(lambda: all(one.answering.rival is None for one in loops), MOVED_S)
+        here = self._house.state.rows("name_get", project=self._house.project, kind=CHAMPION, name=model)
+        return {
+            "schema": "colonnade.rollback/1", "ref": f"rollout/{ended.id}", "model": f"model/{ident}", "name": model,
+            "from": ended.challenger, "version": ended.champion, "generation": here[0]["generation"] if here else 0,
+            "took_ms": round((time.monotonic() - began) * 1000), "services": sorted(one.serve.name for one in loops),
         }  # fmt: skip
 
     def close(self) -> None:
@@ -221,7 +249,12 @@ def check_served(house: House, declaration: Declaration) -> None:
 
 
 def _served(now: Answering) -> Served:
-    return Served(now.service, now.state, now.version, now.places, now.most, now.reason, now.about)
+    rival = None
+    if now.rival is not None:
+        state = "ready" if now.rival.places else "starting"
+        beside = Served(now.service, state, now.rival.version, now.rival.places, now.rival.most)
+        rival = Rival(now.rival.rollout, now.rival.share, beside)
+    return Served(now.service, now.state, now.version, now.places, now.most, now.reason, now.about, rival)
 
 
 def _same(one: Served, now: Answering) -> bool:

@@ -16,22 +16,27 @@ import msgspec
 from msgspec import Raw, Struct
 
 from colonnade.core.answers import Asker
-from colonnade.core.exchanges import Exchange, Reply
+from colonnade.core.exchanges import Exchange
 from colonnade.core.predicting import ANSWERED, ROWS, TENSORS, WRONG, Item
 from colonnade.gateway.context import JSON, Context, json_response
 from colonnade.gateway.failures import ApiError
 from colonnade.gateway.http import Answered, Request, Response, offload
-from colonnade.gateway.lanes import Lanes, Served
+from colonnade.gateway.lanes import Given, Lanes, Served
 from colonnade.gateway.router import Endpoint, Who
+from colonnade.gateway.trial import Asked
 
 BINARY = b"inference-header-content-length"
+KEY = b"x-colonnade-key"
 
 
 class PredictRequest(Struct, forbid_unknown_fields=True):
-    """`POST /v1/predict`: rows for a service with a model; the only one by default."""
+    """`POST /v1/predict`: rows for a service with a model; the only one by default. `key`: what stays with one version
+    while another is tried (a customer, a session); also as the header `x-colonnade-key`.
+    """
 
     rows: Raw
     service: str | None = None
+    key: str | None = None
 
 
 class RollbackRequest(Struct, forbid_unknown_fields=True):
@@ -84,20 +89,15 @@ def endpoints(context: Context) -> list[Endpoint]:
             raise ApiError(404, message, code="model_not_found", param="service")
         return found
 
-    async def asked(request: Request, name: str, item: Item) -> tuple[Item, str]:
-        serving, began = backend(), time.perf_counter()
-        served(name)
-        found, version = await serving.lanes.ask(name, lambda: serving.served.get(name), item)
+    async def asked(request: Request, name: str, item: Item, key: str) -> Given:
+        serving, here = backend(), served(name)
         at_ms = time.time_ns() // 1_000_000
         ref = request.ref = f"request/{at_ms:012x}{secrets.token_hex(6)}"  # sorts by time
-        if found.kind != WRONG:
-            ms = (time.perf_counter() - began) * 1000
-            reply = Reply(version, ms, found.kind != ANSWERED, found.data)
-            serving.exchanged(
-                Exchange(ref, name, "", ref, item.kind, item.mark, item.data, at_ms, "champion", reply, None)
-            )
+        asking = Asked(serving, name, lambda: serving.served.get(name), item, ref, key or ref, at_ms)
+        given = await asking.answer(here)
+        found = given.item
         if found.kind == ANSWERED:
-            return found, version
+            return given
         text = found.data.decode("utf-8", "replace")
         if found.kind == WRONG:
             raise ApiError(400, text, code="invalid_value", param="rows" if item.kind == ROWS else "inputs")
@@ -110,19 +110,21 @@ def endpoints(context: Context) -> list[Endpoint]:
         except msgspec.MsgspecError:
             wanted = await context.body(request, PredictRequest)  # says what is wrong
         name = wanted.service if wanted.service is not None else _only(backend().served)
-        found, version = await asked(request, name, Item(ROWS, 0, bytes(wanted.rows)))
+        key = request.raw_header(KEY).decode("latin-1") or wanted.key or ""
+        given = await asked(request, name, Item(ROWS, 0, bytes(wanted.rows)), key)
         data = b'{"ref":"%b","service":%b,"version":"%b","predictions":%b}' % (
-            request.ref.encode(), _string(name), version.encode(), found.data,
+            request.ref.encode(), _string(name), given.version.encode(), given.item.data,
         )  # fmt: skip
-        return _answer(data, version)
+        return _answer(data, given.version)
 
     async def infer(request: Request) -> Answered:
         name = request.params["name"]
         body = await request.body(context.snapshot.max_body_bytes)
         length = request.raw_header(BINARY)
         mark = int(length) if length.isdigit() and int(length) <= len(body) else 0
-        found, version = await asked(request, name, Item(TENSORS, mark, body))
-        response = _answer(found.data, version)
+        given = await asked(request, name, Item(TENSORS, mark, body), request.raw_header(KEY).decode("latin-1"))
+        found = given.item
+        response = _answer(found.data, given.version)
         if found.mark:
             response.headers[0] = (b"content-type", b"application/octet-stream")
             response.headers.append((BINARY, b"%d" % found.mark))

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from colonnade.core.predicting import SOCKET, Frames, Item, frame
 from colonnade.gateway.failures import ApiError
@@ -24,8 +25,19 @@ MOST_BATCH = 64
 RETRY_S = 0.02
 WAIT_S = 30.0
 """A request waits so long for a replica, and for its answer."""
+USUAL = 0.02
+"""The weight of the newest answer in the running mean of how long they take."""
 TRIES = 3
 """A request that ends every replica that it is given to must not end them all; one may die by itself, or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A version that is tried beside the one that answers: `share` percent of the keys are its; 0: nobody sees it."""
+
+    rollout: str
+    share: float
+    served: Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +51,25 @@ class Served:
     most: int = 0
     reason: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
+    rival: Rival | None = None
+
+
+class Given(NamedTuple):
+    """An answer: who gave it, and how long it took, in ms, from when it was handed over."""
+
+    item: Item
+    version: str
+    ms: float
 
 
 Find = Callable[[], Served | None]
 
 
 class _Call:
-    __slots__ = ("done", "ends", "item", "tries")
+    __slots__ = ("began", "done", "ends", "item", "tries")
 
-    def __init__(self, item: Item, done: asyncio.Future[tuple[Item, str]], ends: float) -> None:
-        self.item, self.done, self.ends, self.tries = item, done, ends, 0
+    def __init__(self, item: Item, done: asyncio.Future[Given], began: float, ends: float) -> None:
+        self.item, self.done, self.began, self.ends, self.tries = item, done, began, ends, 0
 
 
 class _Line(asyncio.Protocol):
@@ -74,9 +95,12 @@ class _Line(asyncio.Protocol):
         try:
             for items in self._frames.feed(data):
                 calls, self.calls = self.calls, []
+                now = self._lane.clock()
                 for call, item in zip(calls, items, strict=True):
                     if not call.done.done():
-                        call.done.set_result((item, self.version))
+                        took = now - call.began
+                        self._lane.usual_s += USUAL * (took - self._lane.usual_s)
+                        call.done.set_result(Given(item, self.version, took * 1000))
                 self._lane.free(self)
         except ValueError:
             self.close()
@@ -92,10 +116,16 @@ class _Line(asyncio.Protocol):
 
 
 class _Lane:
-    """The requests of one service."""
+    """The requests of one service, or those for a version that is tried beside the one that answers.
 
-    def __init__(self) -> None:
+    In a `brief` lane nothing is tried again and nothing waits for a replica to come: whoever asks has another answer.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, brief: bool = False) -> None:
+        self.clock, self._brief = clock, brief
         self.under_way = 0
+        self.usual_s = 0.0
+        """How long an answer takes, as a running mean."""
         self._waiting: deque[_Call] = deque()
         self._lines: dict[Path, _Line] = {}
         self._idle: deque[_Line] = deque()
@@ -109,27 +139,32 @@ class _Lane:
         """(requests that wait for a replica, replicas that answer a batch)."""
         return len(self._waiting), len(self._lines) - len(self._idle)
 
-    async def ask(self, find: Find, item: Item) -> tuple[Item, str]:
-        """The answer and the version that gave it. Raises `ApiError` 429, 503, 504."""
+    async def ask(self, find: Find, item: Item, wait_s: float = WAIT_S) -> Given:
+        """The answer. Raises `ApiError` 429, 503, 504."""
+        return await self.begin(find, item, wait_s)
+
+    def begin(self, find: Find, item: Item, wait_s: float = WAIT_S) -> asyncio.Future[Given]:
+        """Hand a request over; its answer comes, or an `ApiError` 503 or 504. Raises `ApiError` 429, 503."""
         self._find = find
         self._look()
         here = self._served
-        if here is None or (not here.places and here.state != "starting"):
+        if here is None or (not here.places and (self._brief or here.state != "starting")):
             raise _unready(here)
         if self.under_way >= here.most:
             raise ApiError(
                 429, f"The service {here.service!r} has {here.most} requests under way, which is its limit.",
                 code="overloaded", hint="try again, or declare more replicas.", headers={"retry-after": "1"},
             )  # fmt: skip
-        loop = asyncio.get_running_loop()
-        call = _Call(item, loop.create_future(), loop.time() + WAIT_S)
+        now = self.clock()
+        call = _Call(item, asyncio.get_running_loop().create_future(), now, now + wait_s)
         self.under_way += 1
-        try:
-            self._waiting.append(call)
-            self._pump()
-            return await call.done
-        finally:
-            self.under_way -= 1
+        call.done.add_done_callback(self._over)
+        self._waiting.append(call)
+        self._pump()
+        return call.done
+
+    def _over(self, _done: object) -> None:
+        self.under_way -= 1
 
     def free(self, line: _Line) -> None:
         """A replica has answered its batch."""
@@ -146,10 +181,11 @@ class _Lane:
         if line in self._idle:
             self._idle.remove(line)
         for call in reversed(calls):
-            if call.tries < TRIES:
+            if call.tries < (1 if self._brief else TRIES):
                 self._waiting.appendleft(call)
             elif not call.done.done():
-                error = ApiError(503, "The replica ended while it answered, three times.", code="service_unready")
+                times = "" if self._brief else ", three times"
+                error = ApiError(503, f"The replica ended while it answered{times}.", code="service_unready")
                 call.done.set_exception(error)
         self._pump()
 
@@ -165,6 +201,15 @@ class _Lane:
             if line in self._idle:
                 self._idle.remove(line)
                 line.close()
+        if self._brief and not places:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Nobody is there to be asked."""
+        while self._waiting:
+            call = self._waiting.popleft()
+            if not call.done.done():
+                call.done.set_exception(_unready(self._served))
 
     def _pump(self) -> None:
         """Hand what waits to replicas that are idle."""
@@ -190,19 +235,20 @@ class _Lane:
 
     async def _keep(self) -> None:
         """Connect to replicas, and give up on requests whose time is over, while anything is wanting."""
-        loop = asyncio.get_running_loop()
         try:
             while True:
                 self._look()
                 for place in self._lacking():
                     await self._connect(place)
                 self._pump()
-                for call in [call for call in self._waiting if call.ends < loop.time()]:
+                if self._brief and not self._lines:
+                    self._give_up()
+                for call in [call for call in self._waiting if call.ends < self.clock()]:
                     self._waiting.remove(call)
                     if not call.done.done():
                         call.done.set_exception(_unready(self._served))
                 for line in list(self._lines.values()):
-                    for call in [call for call in line.calls if call.ends < loop.time() and not call.done.done()]:
+                    for call in [call for call in line.calls if call.ends < self.clock() and not call.done.done()]:
                         message = f"The model did not answer within {WAIT_S:.0f} s."
                         call.done.set_exception(ApiError(504, message, code="model_timeout"))
                 if not self.under_way:
@@ -212,7 +258,7 @@ class _Lane:
                     continue
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), 1.0)
+                    await asyncio.wait_for(self._wake.wait(), 0.25 if self._brief else 1.0)
         finally:
             self._keeper = None
 
@@ -240,21 +286,39 @@ class _Lane:
 
 
 class Lanes:
-    """A lane for each service that was ever asked."""
+    """A lane for each service that was ever asked, and one for each of them in which a version was ever tried."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self._lanes: dict[str, _Lane] = {}
+        self._beside: dict[str, _Lane] = {}
 
     def loads(self) -> Mapping[str, tuple[int, int]]:
-        """Service -> (requests that wait, replicas that are busy), of this moment; any thread may ask."""
-        return {service: lane.load for service, lane in list(self._lanes.items())}
+        """Service -> (requests that wait, replicas that are busy), of this moment; any thread may ask. Where a version
+        is tried beside the live one, of the lane that has more to do.
+        """
+        loads = {service: lane.load for service, lane in list(self._lanes.items())}
+        for service, lane in list(self._beside.items()):
+            loads[service] = max(lane.load, loads.get(service, (0, 0)))
+        return loads
 
-    async def ask(self, service: str, find: Find, item: Item) -> tuple[Item, str]:
-        """The answer and the version that gave it. Raises `ApiError`."""
+    def lane(self, service: str) -> _Lane:
+        """A service's lane."""
         lane = self._lanes.get(service)
         if lane is None:
-            lane = self._lanes[service] = _Lane()
-        return await lane.ask(find, item)
+            lane = self._lanes[service] = _Lane(self._clock)
+        return lane
+
+    def beside(self, service: str) -> _Lane:
+        """The lane of what is tried beside it: it shares nothing with the other."""
+        lane = self._beside.get(service)
+        if lane is None:
+            lane = self._beside[service] = _Lane(self._clock, brief=True)
+        return lane
+
+    async def ask(self, service: str, find: Find, item: Item) -> Given:
+        """The answer. Raises `ApiError`."""
+        return await self.lane(service).begin(find, item)
 
 
 def _unready(here: Served | None) -> ApiError:

@@ -25,7 +25,6 @@ class Plan:
         quiet_ms: when nobody has asked for so long, there is nobody to protect: recent requests are replayed instead.
         rehearse: how many, at most.
         label_deadline_ms: labels that are missing so long after the rollout began are overdue.
-        group_column: the column of a request's row that names its group, or "".
         approve: ids of the persons of whom one must allow that the version is shown to anybody; empty: nobody is asked.
         deciders: ids of the persons who may decide where the policy is to ask.
         probation: watch the new version on for one more stage after it has become the live one.
@@ -37,7 +36,6 @@ class Plan:
     quiet_ms: int = 10_000
     rehearse: int = 2_000
     label_deadline_ms: int = 604_800_000
-    group_column: str = ""
     approve: tuple[str, ...] = ()
     deciders: tuple[str, ...] = ()
     probation: bool = True

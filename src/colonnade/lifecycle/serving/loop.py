@@ -25,7 +25,7 @@ from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.lifecycle.serving.probe import probe
 from colonnade.lifecycle.serving.safe import refuse, unsafe_files
 from colonnade.lifecycle.serving.scaling import Load, Scaling
-from colonnade.lifecycle.serving.served import Answering, Replica, Serve
+from colonnade.lifecycle.serving.served import Answering, Replica, Rival, Serve, Trial
 from colonnade.ports.outside.state import State, Transaction
 from colonnade.ports.skills.leases import Leasing, Wish
 from colonnade.ports.skills.scan import Scan
@@ -70,38 +70,49 @@ class ServiceLoop:
         self._surplus: frozenset[str] = frozenset()
         self._refused: dict[tuple[str, str], ColonnadeError] = {}
         self._failures: dict[tuple[str, str], tuple[int, int]] = {}
+        self._troubles: dict[str, str] = {}
         self._code: tuple[tuple[int, int], dict[str, bytes]] | None = None
         self._said = ""
 
     def step(self) -> bool:
         """One look; whether something is under way. Raises ColonnadeError."""
+        trial = self._trial()  # before the Name: where that moves meanwhile, the challenger is only asked more
         version, generation = self._live()
         files = self._script()
         code = self.serve.mark(digest_of(files) if files else "")
         replicas = [self._looked(one) for one in self.replicas()]
         replicas = [one for one in replicas if one.state != "ended"]
-        wanted = [one for one in dict.fromkeys((version, self.also)) if one]
+        rival = trial.challenger if trial is not None else ""
+        tried = (rival, trial.champion) if trial is not None else ()
+        wanted = [one for one in dict.fromkeys((version, *tried, self.also)) if one]
         self.trouble = None
-        count = self._count(version, code, replicas)
+        count = self._count(version, rival, code, replicas)
         for one in wanted:
             here = [each for each in replicas if (each.version, each.code) == (one, code) and each.state != "draining"]
-            missing = (count if one == version else 1) - len(here)
+            missing = (count if one in {version, rival} else 1) - len(here)
+            live, self.trouble = self.trouble, None
             for _ in range(missing):
                 if not self._start(one, code, files):
                     break
-        self._route(version, generation, code, replicas)
+            self._troubles[one] = self.trouble.message if self.trouble is not None else ""
+            self.trouble = self.trouble if one == version else live  # another version's is no trouble of the service
+        self._troubles = {one: self._troubles[one] for one in wanted}
+        self._route(version, generation, code, replicas, trial)
         self._let_go({(one, code) for one in wanted}, replicas)
         return self.answering.state == "starting" or any(one.state == "starting" for one in replicas) or not (
             not version or self.answering.version == version
         )  # fmt: skip
 
-    def _count(self, version: str, code: str, replicas: list[Replica]) -> int:
-        """How many of the live version should be up; what is beyond that is surplus: the newest, unready ones first."""
-        here = [one for one in replicas if (one.version, one.code) == (version, code) and one.state != "draining"]
-        here.sort(key=lambda one: (one.state != "ready", one.created_ms, one.lease))
+    def _count(self, version: str, rival: str, code: str, replicas: list[Replica]) -> int:
+        """How many of the live version (and of the one that is tried beside it) should be up; what is beyond that is
+        surplus: the newest, unready ones first.
+        """
+        ranked = sorted(replicas, key=lambda one: (one.state != "ready", one.created_ms, one.lease))
+        ranked = [one for one in ranked if one.code == code and one.state != "draining"]
+        here, beside = ([one for one in ranked if one.version == each] for each in (version, rival))
         ready = sum(one.state == "ready" for one in here)
         count = self._scaling.look(self.serve.bounds, self.load, ready, self._means.state.now_ms())
-        self._surplus = frozenset(one.lease for one in here[count:])
+        self._surplus = frozenset(one.lease for one in (*here[count:], *(beside[count:] if rival != version else ())))
         return count
 
     def replicas(self) -> list[Replica]:
@@ -118,6 +129,10 @@ class ServiceLoop:
         """Why a version may not be loaded."""
         return next((error for (one, _), error in self._refused.items() if one == version), None)
 
+    def troubles(self, version: str) -> str:
+        """Why a version that is wanted does not come up; "" while it may."""
+        return self._troubles.get(version, "")
+
     def close(self) -> list[str]:
         """Give every replica's lease back; the leases."""
         replicas = self.replicas()
@@ -133,6 +148,13 @@ class ServiceLoop:
     def _live(self) -> tuple[str, int]:
         here = self._means.state.rows("name_get", project=self._means.project, kind=CHAMPION, name=self.serve.model)
         return (str(here[0]["digest"]), int(here[0]["generation"])) if here else ("", 0)
+
+    def _trial(self) -> Trial | None:
+        """The model's rollout that has not ended."""
+        for row in self._means.state.rows("rollout_trial", model=self.serve.model_id):
+            share = row["share_millionths"] / 10_000
+            return Trial(row["id"], row["champion"], row["challenger"], row["state"], share)
+        return None
 
     def _script(self) -> dict[str, bytes]:
         """The user's script and what it imports, read again when it changed. Raises UsageError."""
@@ -246,10 +268,17 @@ class ServiceLoop:
         (folder / "serve.json").write_text(json.dumps(about))
 
     # the route
-    def _route(self, version: str, generation: int, code: str, replicas: list[Replica]) -> None:
-        """Who is asked: the live version's replicas once one of them is ready; until then whoever was."""
+    def _route(
+        self, version: str, generation: int, code: str, replicas: list[Replica], trial: Trial | None
+    ) -> None:  # fmt: skip
+        """Who is asked: the live version's replicas once one of them is ready; until then whoever was, though never a
+        version that is only tried.
+        """
         serve, ready = self.serve, [one for one in replicas if one.state == "ready"]
         mine = [one for one in ready if (one.version, one.code) == (version, code) and one.lease not in self._surplus]
+        rival = self._rival(version, code, ready, trial)
+        if rival is not None and not mine:
+            ready = [one for one in ready if one.version != rival.version]
         if not mine and ready:  # whoever was asked before, or, after a restart, who was begun last
             asked = self.answering.version
             mine = [one for one in ready if one.version == asked] or [ready[-1]]
@@ -258,8 +287,9 @@ class ServiceLoop:
             places = tuple(self._means.folder / one.place for one in mine)
             about = mine[0].told
             new = Answering(
-                serve.name, serve.model, "ready", mine[0].version, generation, places, serve.most * len(mine), "", about
-            )
+                serve.name, serve.model, "ready", mine[0].version, generation, places, serve.most * len(mine), "",
+                about, rival,
+            )  # fmt: skip
         else:
             state, reason = "starting", ""
             if not version:
@@ -267,16 +297,26 @@ class ServiceLoop:
             elif self.trouble is not None:
                 state = "refused" if isinstance(self.trouble, Refused) else "failed"
                 reason = self.trouble.message
-            new = Answering(serve.name, serve.model, state, version, generation, (), serve.most, reason)
+            new = Answering(serve.name, serve.model, state, version, generation, (), serve.most, reason, {}, rival)
         if new != self.answering:
             if new.version != self.answering.version:
                 _log.info("service %s: %s answers", serve.name, new.version[:19] or "nobody")
             self.answering = new
 
+    def _rival(self, version: str, code: str, ready: list[Replica], trial: Trial | None) -> Rival | None:
+        """Who is tried beside the live version."""
+        if trial is None or trial.state == "probation" or trial.challenger == version:
+            return None
+        mine = [one for one in ready if (one.version, one.code) == (trial.challenger, code)]
+        mine = [one for one in mine if one.lease not in self._surplus]
+        places = tuple(self._means.folder / one.place for one in mine)
+        return Rival(trial.rollout, trial.challenger, trial.share, places, self.serve.most * len(mine))
+
     def _let_go(self, wanted: set[tuple[str, str]], replicas: list[Replica]) -> None:
         """Replicas that are not asked any more end: the last version's after a while, others soon."""
         now = self._means.state.now_ms()
-        asked = {place.name for place in self.answering.places}
+        rival = self.answering.rival
+        asked = {place.name for place in (*self.answering.places, *(rival.places if rival is not None else ()))}
         spare = [
             one for one in replicas
             if ((one.version, one.code) not in wanted or one.lease in self._surplus) and one.place not in asked

@@ -61,6 +61,35 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A rollout that has not ended, as far as it says who answers. `share`: percent of the challenger's keys."""
+
+    rollout: str
+    champion: str
+    challenger: str
+    state: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A version that is tried beside the one that answers.
+
+    Attributes:
+        rollout: its id, which is also the salt of who is asked.
+        share: percent of the keys that it answers; 0: it is asked, too, and nobody sees its answers.
+        places: folders of its replicas; empty while none answers, and then its share is the champion's.
+        most: as in `Serve`, over its replicas.
+    """
+
+    rollout: str
+    version: str
+    share: float
+    places: tuple[Path, ...] = ()
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Answering:
     """Who answers for a service now; replaced as a whole, so that a request sees one version.
 
@@ -70,6 +99,7 @@ class Answering:
         version: of the model, `sha256:HEX`; generation: how often the live version has moved.
         places: folders of the replicas that are to be asked.
         about: platform, inputs, outputs.
+        rival: the version that is tried beside it, if one is.
     """
 
     service: str
@@ -81,3 +111,4 @@ class Answering:
     most: int = 0
     reason: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
+    rival: Rival | None = None

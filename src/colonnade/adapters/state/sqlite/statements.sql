@@ -856,7 +856,7 @@ SELECT id, alias, version FROM aliases WHERE model = :model AND version IS NOT N
 
 -- name: aliases_of_project
 -- Every alias that ever was, with its model's name.
-SELECT a.id, m.name || '@' || a.alias AS name, a.model, a.alias, a.version FROM aliases a JOIN models m ON m.id = a.model WHERE a.project = :project;
+SELECT a.id, m.name || '@' || a.alias AS name FROM aliases a JOIN models m ON m.id = a.model WHERE a.project = :project;
 
 -- name: pipeline_judged
 -- A pipeline's version passed its gates and is being rolled out: what is known of it so far.
