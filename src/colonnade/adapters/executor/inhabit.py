@@ -19,7 +19,7 @@ ROOM = 2
 
 def inhabit(argv: list[str], environment: dict[str, str]) -> None:
     """Run the program to its end. Leaves as a program does: by returning, SystemExit or its own exception."""
-    _show(argv, environment.get(MARK, ""))
+    show(argv, environment.get(MARK, ""))
     coerced = os.environ.get("LC_CTYPE")
     os.environ.clear()
     os.environ.update(environment)
@@ -66,21 +66,25 @@ def _anew() -> None:
     sys.path_importer_cache.clear()
 
 
-def _show(argv: list[str], mark: str) -> None:
-    """Let /proc show the command's own arguments and mark, in the room that was left for them when we were started."""
+def show(argv: list[str], mark: str = "") -> None:
+    """Let /proc show these arguments and this mark, in the room that was left for them when we were started."""
     try:
         with open("/proc/self/stat", "rb") as file:
             words = file.read().rpartition(b")")[2].split()
         arguments, arguments_end, environment = (int(word) for word in words[45:48])
         whole = b"\0".join(os.fsencode(word) for word in argv)[: arguments_end - arguments - 1]
         ctypes.memmove(arguments, whole.ljust(arguments_end - arguments, b"\0"), arguments_end - arguments)
-        with open("/proc/self/environ", "rb") as file:
-            there = file.read()
-        at = there.find(f"{MARK}=".encode()) + len(MARK) + 1
-        room = there.find(b"\0", at) - at
-        if at > len(MARK) and len(mark) <= room:
-            ctypes.memmove(environment + at, os.fsencode(mark).ljust(room, b"\0"), room)
-        name = os.path.basename(argv[1] if argv[1] != "-P" else argv[3])
-        ctypes.CDLL(None).prctl(15, ctypes.c_char_p(os.fsencode(name)[:15]), 0, 0, 0)
+        if mark:
+            _mark(environment, os.fsencode(mark))
     except (OSError, ValueError):
         return
+
+
+def _mark(environment: int, mark: bytes) -> None:
+    """Whoever looks for what a lost supervisor left finds it by its mark, as in a program that was executed."""
+    with open("/proc/self/environ", "rb") as file:
+        there = file.read()
+    at = there.find(f"{MARK}=".encode()) + len(MARK) + 1
+    room = there.find(b"\0", at) - at
+    if at > len(MARK) and len(mark) <= room:
+        ctypes.memmove(environment + at, mark.ljust(room, b"\0"), room)

@@ -5,6 +5,7 @@ ends, and let go when nothing was asked of it for a while. Without one, supervis
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
@@ -112,8 +113,8 @@ class Nursery:
             return None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         shaped = {name: value for name, value in environment.items() if name.startswith(self._shaping)}
+        high = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
         try:
-            os.set_inheritable(theirs.fileno(), True)
             self._pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, _PROGRAM, _ROOM, *self._modules],
@@ -122,7 +123,7 @@ class Nursery:
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
+                    (os.POSIX_SPAWN_DUP2, high, 3),
                 ],
                 setsid=True,
                 setsigmask=[],
@@ -133,6 +134,7 @@ class Nursery:
             return None
         finally:
             theirs.close()
+            os.close(high)
         ours.settimeout(_ANSWER_S)
         self._socket = ours
         try:

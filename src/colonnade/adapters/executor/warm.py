@@ -27,7 +27,7 @@ if __name__ == "__main__":  # started by its path: its neighbours are found as a
     __package__ = "executor"
 
 from .command import Embodied, Supervisor, embody
-from .inhabit import ROOM, SHAPING, inhabit
+from .inhabit import ROOM, SHAPING, inhabit, show
 
 if __name__ == "__main__":
     del sys.path[0]
@@ -89,6 +89,7 @@ def _supervise(folder: str, given: list[int]) -> Order:
         os.closerange(4, os.sysconf("SC_OPEN_MAX"))
         os.umask(0o077)
         os.chdir(folder)
+        show([sys.executable, "supervisor.py", folder])
         import marshal
 
         with open(0, "rb") as file:
