@@ -36,9 +36,11 @@ from colonnade.gateway.backend import (
 )
 from colonnade.gateway.compute import ComputeBackend
 from colonnade.gateway.inference import ServingBackend
+from colonnade.gateway.labels import LabelsBackend
+from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.knowledge.asking import Mode
-from colonnade.ports.outside.state import Transaction
+from colonnade.ports.outside.state import Row, Transaction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +91,16 @@ class HouseBackend:
     def training(self) -> TrainingBackend | None:
         """See `gateway.models_admin`."""
         return self._house.modelling
+
+    @property
+    def labels(self) -> LabelsBackend | None:
+        """See `gateway.labels`."""
+        return self._house.watching
+
+    @property
+    def tracking(self) -> TrackingBackend | None:
+        """See `gateway.mlflow`."""
+        return self._house.tracking
 
     # the hot path
     def snapshot(self) -> Snapshot:
@@ -302,7 +314,7 @@ class HouseBackend:
     def status(self) -> Mapping[str, Any]:
         """`colonnade.status/1`."""
         document = read_status(self._house.state, self._house.keys, running=True, url=self._house.url)
-        document["alarms"] = self._runtime.alarms.all()
+        document["alarms"] += self._runtime.alarms.all()
         return document
 
     def apply(self, declaration: str, folder: str) -> Mapping[str, Any]:
@@ -317,7 +329,8 @@ class HouseBackend:
         difference = self._house.apply(wanted)
         self.refresh()
         self._runtime.start()
-        return {"changes": [change.as_dict() for change in difference]}
+        last = self._house.state.rows("checkpoint_last")
+        return {"changes": [change.as_dict() for change in difference], "checkpoint": last[0]["note"] if last else None}
 
     def create_key(self, asker: Asker, name: str, person: str, expires_ms: int | None) -> Mapping[str, Any]:
         """A new key, in force when this returns. Raises UsageError for a name that no declaration could hold."""
@@ -334,32 +347,13 @@ class HouseBackend:
             principal = house.people.ensure(tx, person, "person")
             key = house.api_keys.create(tx, principal, name, actor=asker.principal, expires_ms=expires_ms)
         self.refresh()
-        return {
-            "key": key.secret,
-            "id": key.id,
-            "ref": f"key/{key.id}",
-            "name": name,
-            "person": person,
-            "expires_ms": expires_ms,
-        }
+        made = {"key": key.secret, "id": key.id, "ref": f"key/{key.id}"}
+        return {**made, "name": name, "person": person, "expires_ms": expires_ms}
 
     def keys(self) -> list[Mapping[str, Any]]:
         """Keys without secrets."""
         names = self._house.people.names()
-        return [
-            {
-                "id": row["id"],
-                "ref": f"key/{row['id']}",
-                "name": row["name"],
-                "person": names.get(row["principal"], "(erased)"),
-                "owner": bool(row["owner"]),
-                "created_ms": row["created_ms"],
-                "expires_ms": row["expires_ms"],
-                "revoked_ms": row["revoked_ms"],
-                "last_used_ms": row["last_used_ms"],
-            }
-            for row in self._house.api_keys.all()
-        ]
+        return [_key(row, names) for row in self._house.api_keys.all()]
 
     def revoke_key(self, asker: Asker, key: str) -> bool:
         """Out of force when this returns."""
@@ -396,3 +390,9 @@ class HouseBackend:
 
 def _use(tx: Transaction, key: str, now_ms: int) -> None:
     tx.run("api_key_used", id=key, now_ms=now_ms)
+
+
+def _key(row: Row, names: Mapping[str, str]) -> dict[str, Any]:
+    told = {"id": row["id"], "ref": f"key/{row['id']}", "name": row["name"], "owner": bool(row["owner"])}
+    times = {when: row[when] for when in ("created_ms", "expires_ms", "revoked_ms", "last_used_ms")}
+    return {**told, "person": names.get(row["principal"], "(erased)"), **times}

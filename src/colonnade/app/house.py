@@ -39,7 +39,10 @@ from colonnade.ports.rowlease import RowLease
 if TYPE_CHECKING:
     from colonnade.app.computing import Computing
     from colonnade.app.modelling import Modelling
+    from colonnade.app.rollouts import Rollouts
     from colonnade.app.serving import Serving
+    from colonnade.app.tracking import Tracking
+    from colonnade.app.watching import Watches
 
 SYSTEM = "colonnade"
 
@@ -65,6 +68,9 @@ class House:
         self.computing: Computing | None = None
         self.modelling: Modelling | None = None
         self.serving: Serving | None = None
+        self.tracking: Tracking | None = None
+        self.rollouts: Rollouts | None = None
+        self.watching: Watches | None = None
         self._applying = threading.Lock()
 
     def open_project(self, name: str) -> None:
@@ -111,6 +117,7 @@ class House:
                 self._write(declaration, wanted, len(difference))
             self.declaration = declaration
             self._open_rooms(declaration)
+            self._open_tracking(declaration)
             held = self.state.rows("leases_open", project=self.project)
             if declaration.compute is not None or declaration.models or held or self.computing is not None:
                 self._open_compute(declaration.compute or Compute(devices="none"), declaration)
@@ -280,7 +287,9 @@ class House:
         self.computing.closed = declaration.compute is None and not models
         if self.modelling is None and models:
             from colonnade.app.modelling import Modelling
+            from colonnade.app.rollouts import Rollouts
 
+            self.rollouts = Rollouts(self)
             self.modelling = Modelling(
                 self.places,
                 self.state,
@@ -290,10 +299,10 @@ class House:
                 self.computing,
                 actor=self.system,
                 holder=self.holder,
+                rolling=self.rollouts.rolling,
             )
-        if self.modelling is not None:
-            served = frozenset(str(one.model) for one in declaration.services.values() if one.model is not None)
-            self.modelling.apply(models, served)
+        if self.modelling is not None and self.rollouts is not None:
+            self.modelling.apply(models, self.rollouts.plans(declaration))
 
     def _open_serving(self, declaration: Declaration) -> None:
         served = {name: service for name, service in declaration.services.items() if service.model is not None}
@@ -301,8 +310,28 @@ class House:
             from colonnade.app.serving import Serving
 
             self.serving = Serving(self)
+            if self.rollouts is not None:
+                self.serving.exchanges.watchers.append(self.rollouts.exchanges)
+        if self.watching is None and self.serving is not None:
+            from colonnade.app.watching import Watches
+
+            self.watching = Watches(self)
+            if self.rollouts is not None:
+                self.watching.outcomes.append(self.rollouts.outcomes)
+            self.serving.exchanges.watchers.append(self.watching.take)
+            if self.modelling is not None:
+                self.modelling.telling = self.watching.told
         if self.serving is not None:
             self.serving.apply(served)
+        if self.watching is not None:
+            self.watching.apply(declaration)
+
+    def _open_tracking(self, declaration: Declaration) -> None:
+        if self.tracking is None:
+            from colonnade.app.tracking import Tracking
+
+            self.tracking = Tracking(self)
+        self.tracking.apply(declaration)
 
     def _loop(self, name: str, knowledge: str, sources: list[FolderSource], specification: str) -> IngestLoop:
         tools = Tools(self.state, self.keys, self.embedders.get, wiring.open_vectors, self.places.index)

@@ -33,6 +33,8 @@ from colonnade.lifecycle.loop import ModelLoop
 from colonnade.lifecycle.rollout.plan import Plan
 from colonnade.lifecycle.rollout.rolling import Rolling
 from colonnade.lifecycle.wanted import Gate, Slicing, Wanted
+from colonnade.lifecycle.watching.due import RetrainRule
+from colonnade.lifecycle.watching.telling import Telling, nothing_told
 from colonnade.lifecycle.work import Bench
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.blobs import Blobs
@@ -104,7 +106,9 @@ class Modelling:
             FabricLeasing(computing, places.runs, state), bench, actor, _python(), open_tables(),
             open_sources(places), FolderScan(), Aside(threaded=True),
         )  # fmt: skip
-        self._tools = replace(self._tools, rolling=rolling)
+        self._tools = replace(self._tools, rolling=rolling, told=lambda *asked: self.telling(*asked))
+        self.telling: Telling = nothing_told
+        """Who has rows whose truth was told: `app.watching`, where a model is served."""
         self.loops: dict[str, ModelLoop] = {}
 
     def apply(self, declared: Mapping[str, Model], served: Mapping[str, Plan | None]) -> None:
@@ -201,6 +205,11 @@ def _built_in(model: Model) -> dict[str, Any]:
     if model.text is not None:
         told["text"] = model.text if isinstance(model.text, str) else "\n".join(model.text)
     return told
+
+
+def _retrain(model: Model) -> RetrainRule:
+    rule = model.retrain.rule()
+    return rule if model.watch else replace(rule, on=rule.on - {"data", "code", "declaration"})
 
 
 def _gate(gate: DeclaredGate) -> Gate:

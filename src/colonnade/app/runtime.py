@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from colonnade.app.computing import Computing
     from colonnade.app.modelling import Modelling
     from colonnade.app.serving import Serving
+    from colonnade.app.watching import Watches
 
 LOOK_EVERY_S = 1.0
 COST_SHARE = 0.05
@@ -43,6 +44,8 @@ FOLLOW_S = 0.1
 """How often a model's loop looks while a pipeline is under way."""
 SERVE_S, SERVING_S = 0.03, 0.25
 """How often a service's replicas are looked at while one starts, and while all is as it should be."""
+WATCH_S = 0.5
+"""How often what was asked of served models is kept: so much a kill -9 may lose, and what the gateway still holds."""
 SEQUENCE_EVERY_S = 0.25
 BACK_OFF_S = (1, 2, 5, 15)
 _log = logging.getLogger("colonnade.runtime")
@@ -74,11 +77,15 @@ class Runtime:
                 self._thread("lifecycle", functools.partial(self._follow, modelling))
             if (serving := self.house.serving) is not None:
                 self._thread("serving", functools.partial(self._serve, serving))
+            if (watching := self.house.watching) is not None:
+                self._thread("watching", functools.partial(self._watch, watching))
 
     def stop(self) -> None:
         """Let every loop end after its current transaction, then index and sign what was written last."""
         if self.house.serving is not None:
             self.house.serving.close()
+        if self.house.watching is not None:
+            self.house.watching.close()
         self.house.stop.set()
         for loop in self.house.loops.values():
             loop.look()
@@ -168,6 +175,18 @@ class Runtime:
                 except Exception as error:
                     self._failed(f"service/{name}", error)
             serving.wait(SERVE_S if busy else SERVING_S)
+
+    def _watch(self, watching: Watches) -> None:
+        """What is asked of served models, kept and measured."""
+        while not self.house.stop.is_set():
+            busy = False
+            for name in list(watching.watches):
+                try:
+                    busy = watching.step(name) or busy
+                    self.alarms.clear(f"watching/{name}")
+                except Exception as error:
+                    self._failed(f"watching/{name}", error)
+            self.house.stop.wait(0.0 if busy else WATCH_S)
 
     def _log_run(self, name: str, loop: IngestLoop) -> None:
         """One line for the run that just ended: no path, no text."""

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colonnade.app.settings.declaration import Declaration, Service
@@ -18,11 +19,14 @@ from colonnade.core.answers import Asker
 from colonnade.core.errors import Refused, UnknownName
 from colonnade.core.exchanges import Exchange, Outcome
 from colonnade.lifecycle.artifacts import Artifacts
+from colonnade.lifecycle.wanted import Wanted
 from colonnade.lifecycle.watching.monitors import Desk, end_alarms, open_alarms
 from colonnade.lifecycle.watching.rules import Watched
 from colonnade.lifecycle.watching.service import ServiceWatch
+from colonnade.lifecycle.watching.telling import write_told
 from colonnade.lifecycle.watching.truths import Label, Told
 from colonnade.observe.drift.monitor import Detecting
+from colonnade.ports.outside.tables import Batch
 
 if TYPE_CHECKING:
     from colonnade.app.house import House
@@ -32,7 +36,7 @@ MOST_UNKNOWN = 20
 _log = logging.getLogger("colonnade.watching")
 
 
-class Watching:
+class Watches:
     """Implements `gateway.labels.LabelsBackend`, and a watcher of `app.exchanges`."""
 
     def __init__(self, house: House) -> None:
@@ -91,6 +95,12 @@ class Watching:
             )
         told = watch.label([Label(*one) for one in labels], asker.acting_for or asker.principal)
         return {"schema": "colonnade.labels/1", "service": service, **_told(told)}
+
+    def told(self, wanted: Wanted, header: Sequence[str], batches: Sequence[Batch], to: Path) -> int:
+        """See `lifecycle.watching.telling.Telling`."""
+        mine = [watch for watch in self.watches.values() if watch.watched.model_id == wanted.id]
+        told = [(one.truths, one.watched.labels.key) for one in mine if one.watched.labels.train]
+        return write_told(wanted, header, batches, to, told) if told else 0
 
     def close(self) -> None:
         """Keep what still waits."""

@@ -14,8 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
 from colonnade.core.errors import ColonnadeError
-from colonnade.gateway import admin, ask, chat, compute, documents, inference, mcp, models, models_admin, openapi
-from colonnade.gateway.auth import COOKIE, SAFE, acting_as, by_hash, check_origin, identify, same_site
+from colonnade.gateway import (
+    admin,
+    ask,
+    chat,
+    compute,
+    documents,
+    inference,
+    labels,
+    mcp,
+    models,
+    models_admin,
+    openapi,
+)
+from colonnade.gateway.auth import COOKIE, SAFE, acting_as, by_hash, check_origin, identify, password_asker, same_site
 from colonnade.gateway.backend import Backend, Snapshot
 from colonnade.gateway.context import JSON, Context
 from colonnade.gateway.failures import NOT_FOUND, ApiError, error_body, internal, not_found, protocol_error
@@ -33,12 +45,16 @@ from colonnade.gateway.http import (
     StreamResponse,
     redirect,
 )
+from colonnade.gateway.mlflow import routes as mlflow
+from colonnade.gateway.mlflow.answers import PREFIXES as MLFLOW
+from colonnade.gateway.mlflow.answers import mlflow_error
 from colonnade.gateway.router import Endpoint, Router, Who
+from colonnade.gateway.sameuser import from_same_user
 from colonnade.gateway.streaming import ClientWatch, Stream
 from colonnade.gateway.upstream import Upstreams
 
 log = logging.getLogger("colonnade.gateway")
-API_PREFIXES = ("/v1/", "/v2/", "/admin/", "/mcp")
+API_PREFIXES = ("/v1/", "/v2/", "/admin/", "/mcp", *MLFLOW)
 THREADS = 16
 DRAIN_BYTES = 64 * 1024 * 1024
 DRAIN_SECONDS = 5.0
@@ -58,7 +74,7 @@ class Gateway:
         self.context = Context(backend, Upstreams())
         self._console = console
         made: list[Endpoint] = []
-        for room in (models, chat, ask, documents, mcp, admin, models_admin, compute, inference):
+        for room in (models, chat, ask, documents, mcp, admin, models_admin, compute, inference, labels, mlflow):
             made += room.endpoints(self.context)
         made += openapi.endpoints(made)
         self.router = Router(made)
@@ -128,6 +144,10 @@ class Gateway:
 
     def _admit(self, request: Request, endpoint: Endpoint, snapshot: Snapshot) -> None:
         """The endpoint's condition on who asks. Raises `ApiError`."""
+        if request.asker is None and endpoint.who is Who.LOCAL:
+            request.asker = password_asker(request, snapshot, self.context.backend.now_ms())
+            if request.asker is None and snapshot.same_user is not None and from_same_user(request):
+                request.asker = snapshot.same_user
         if request.asker is None:
             headers = {"www-authenticate": "Bearer"}
             message = "A key is needed: Authorization: Bearer KEY."
@@ -187,6 +207,8 @@ class Gateway:
         body = NOT_FOUND if status == 404 and error.code == "not_found" else error_body(error)
         if request.path.startswith("/v2/"):
             body = protocol_error(error)
+        elif request.path.startswith(MLFLOW):
+            body = mlflow_error(error)
         response = Response(body, status, content_type=JSON)
         if isinstance(error, ApiError):
             response.headers += [(n.encode("latin-1"), v.encode("latin-1")) for n, v in error.headers.items()]

@@ -13,6 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from colonnade.core.answers import Answer, Asker, Found
+from colonnade.gateway.views import AnswerView as AnswerView
+from colonnade.gateway.views import FileView as FileView
+from colonnade.gateway.views import KnowledgeView as KnowledgeView
+from colonnade.gateway.views import LedgerView as LedgerView
+from colonnade.gateway.views import RunView as RunView
+from colonnade.gateway.views import Source as Source
+from colonnade.gateway.views import Version as Version
+from colonnade.gateway.views import Walk as Walk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +28,8 @@ if TYPE_CHECKING:
 
     from colonnade.gateway.compute import ComputeBackend
     from colonnade.gateway.inference import ServingBackend
+    from colonnade.gateway.labels import LabelsBackend
+    from colonnade.gateway.mlflow.backend import TrackingBackend
     from colonnade.gateway.models_admin import TrainingBackend
 
 
@@ -63,7 +73,7 @@ class Snapshot:
         people: declared name -> asker, for `--as` by an owner.
         routes: service name -> route.
         hosts: values of the Host header that we answer to (DNS rebinding); Origin must be one of them with http(s)://.
-        epochs: service name -> id of the open epoch.
+        same_user: who a program without a key is, if it runs as the daemon's user on this machine; None for nobody.
     """
 
     version: int
@@ -74,6 +84,7 @@ class Snapshot:
     routes: Mapping[str, Route]
     hosts: frozenset[str]
     max_body_bytes: int = 10 * 1024 * 1024
+    same_user: Asker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,112 +100,6 @@ class Capture:
     ms: int
     tokens_in: int
     tokens_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A document as the asker may see it. `text` is what spans count in; `pages` are (page, start of a part of it)."""
-
-    document: str
-    content: str
-    path: str
-    title: str
-    knowledge: str
-    text: str
-    encoding: str | None
-    readers: tuple[str, ...]
-    valid_from_ms: int
-    valid_to_ms: int | None
-    chunks: tuple[tuple[int, int], ...] = ()
-    pages: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One content of a document and when it was valid; `valid_to_ms` None = it still is."""
-
-    content: str
-    path: str
-    valid_from_ms: int
-    valid_to_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FileView:
-    """A source file on the knowledge page; `code` is "" when it was read."""
-
-    path: str
-    document: str
-    state: str
-    code: str
-    reason: str
-    chunks: int
-    readers: tuple[str, ...]
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class KnowledgeView:
-    """A knowledge base on its page, restricted to what the asker may read."""
-
-    name: str
-    state: str
-    documents: int
-    chunks: int
-    embedded: int
-    embedder: str
-    files: tuple[FileView, ...] = ()
-    unreadable: tuple[FileView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """A run with its progress."""
-
-    id: str
-    kind: str
-    subject: str
-    state: str
-    why: str
-    created_ms: int
-    finished_ms: int | None
-    done: int
-    total: int
-    counts: Mapping[str, int]
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerView:
-    """A past answer: its text only for who may still read all that it was given."""
-
-    answer: Answer
-    question: str
-    at_ms: int
-    service: str
-    asker_name: str
-    epoch: str
-    feedback: str = ""
-    as_of_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """A lineage walk: nodes as `why --json` gives them, with labels that the asker may read."""
-
-    ref: str
-    nodes: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerView:
-    """The log on its page."""
-
-    origin: str
-    size: int
-    root: str
-    note: str
-    entries: tuple[Mapping[str, Any], ...] = ()
 
 
 class Backend(Protocol):
@@ -386,4 +291,14 @@ class Backend(Protocol):
     @property
     def serving(self) -> ServingBackend | None:
         """Models that are served; None where no service has one."""
+        ...
+
+    @property
+    def labels(self) -> LabelsBackend | None:
+        """Whoever takes truths about predictions in; None where no service has a model."""
+        ...
+
+    @property
+    def tracking(self) -> TrackingBackend | None:
+        """Runs that other programs tell of, by MLflow's API."""
         ...

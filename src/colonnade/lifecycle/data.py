@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from colonnade.core.quantities import rfc3339
 from colonnade.core.tables import Breach
 from colonnade.lifecycle.artifacts import Artifact, Artifacts, Entry
 from colonnade.lifecycle.wanted import Wanted
+from colonnade.lifecycle.watching.due import Window
+from colonnade.lifecycle.watching.telling import TOLD, Telling, nothing_told
 from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.tables import FORMATS, Batch, Division, Judged, Judgement, Tables
 
@@ -24,6 +26,8 @@ MOST_BYTES = 64 << 30
 """All data of a model together; the disk is the nearer bound."""
 COPIES = 4
 """Times its size that data need while they are taken in: a copy, what is sealed, and both sides of the division."""
+
+ALL = Window()
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Intake:
     artifacts: Artifacts
     folder: Path
     now_ms: int
+    told: Telling = nothing_told
 
 
 def take_snapshot(wanted: Wanted, intake: Intake) -> Snapshot:
@@ -97,13 +102,15 @@ def take_snapshot(wanted: Wanted, intake: Intake) -> Snapshot:
         _bounded(wanted, intake.folder)
         batches, lost = _laid_down(wanted, intake)
         judgement = intake.tables.judge(batches, wanted.rules, wanted.label)
-        return _kept(wanted, intake, batches, judgement, lost)
+        return _kept(wanted, intake, *_with_told(wanted, intake, batches, judgement), lost)
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
 
 
-def divide_dataset(wanted: Wanted, dataset: Artifact, intake: Intake) -> Artifact:
-    """The data set's two sides. Raises UsageError where one of them would be empty, or a time has no order."""
+def divide_dataset(wanted: Wanted, dataset: Artifact, intake: Intake, window: Window = ALL) -> Artifact:
+    """The data set's two sides; of a window, where an alarm is what they are about. Raises UsageError where one of them
+    would be empty, or a time has no order.
+    """
     shutil.rmtree(intake.folder, ignore_errors=True)
     out = intake.folder / "out"
     out.mkdir(parents=True)
@@ -118,6 +125,7 @@ def divide_dataset(wanted: Wanted, dataset: Artifact, intake: Intake) -> Artifac
         division = Division(
             label=wanted.label, holdout=wanted.holdout, time=wanted.time, delay=wanted.label_delay,
             known_at=wanted.known_at, format=wanted.format_for([batch.format for batch in batches]), types=types,
+            recent=window.recent, whole=window.whole,
         )  # fmt: skip
         found = intake.tables.divide(batches, division, out)
         if not found.train or not found.test:
@@ -155,6 +163,20 @@ def _laid_down(wanted: Wanted, intake: Intake) -> tuple[list[Batch], list[Judged
         folder.mkdir()
         batches += intake.sources.fetch(source, folder)
     return batches, lost
+
+
+def _with_told(
+    wanted: Wanted, intake: Intake, batches: list[Batch], judgement: Judgement
+) -> tuple[list[Batch], Judgement]:
+    """The batches with one more: rows that were predicted and whose truth was told. They keep the same contract."""
+    good = {one.name for one in judgement.judged if not one.breaches}
+    path = intake.folder / TOLD
+    if not good or not intake.told(wanted, list(judgement.columns), [one for one in batches if one.name in good], path):
+        return batches, judgement
+    batch = Batch(TOLD, path, "csv")
+    rules = replace(wanted.rules, rows_at_least=0, unique_together=(), fresh=None)
+    more = intake.tables.judge([batch], rules, wanted.label)
+    return [*batches, batch], replace(judgement, judged=(*judgement.judged, *more.judged))
 
 
 def _copied(path: Path, to: Path) -> Path:

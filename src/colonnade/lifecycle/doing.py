@@ -22,6 +22,8 @@ from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
 from colonnade.lifecycle.reports import PREDICTIONS, read_predictions
 from colonnade.lifecycle.rollout.rolling import Rolling
 from colonnade.lifecycle.wanted import Wanted, key_of
+from colonnade.lifecycle.watching.due import Window
+from colonnade.lifecycle.watching.telling import Telling, nothing_told
 from colonnade.lifecycle.work import METRICS, Bench, Place, clear, command, prepare, read_metrics
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.sources import Sources
@@ -55,6 +57,7 @@ class Tools:
     scan: Scan | None = None
     aside: Aside = field(default_factory=Aside)
     rolling: Rolling | None = None
+    told: Telling = nothing_told
 
 
 class Stopped(Exception):
@@ -72,6 +75,12 @@ class Doing:
         self._tools, self._wanted, self._row = tools, wanted, row
         self._pipelines, self._pipeline = pipelines, pipeline
         self._code: dict[str, str] = {step: json.loads(pipeline["wanted"])[step] for step in ("train", "evaluate")}
+
+    @property
+    def _window(self) -> dict[str, Any]:
+        """The rows that the pipeline's alarm is about; {} for all."""
+        told: dict[str, Any] = json.loads(self._pipeline["wanted"]).get("window", {})
+        return told if told.get("recent") else {}
 
     def further(self, step: Step, steps: Mapping[str, Step]) -> bool:
         """One step a bit further; whether it is over. Raises Stopped when the pipeline ends with it."""
@@ -124,7 +133,7 @@ class Doing:
         if step == "split":
             return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time,
                     "delay": wanted.label_delay, "label": wanted.label, "known_at": dict(wanted.known_at),
-                    "format": wanted.format}  # fmt: skip
+                    "format": wanted.format, **({"window": self._window} if self._window else {})}  # fmt: skip
         if step == "package":
             return {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
         part = side(artifacts.get(steps["split"].artifact), "train" if step == "train" else "test")
@@ -190,12 +199,13 @@ class Doing:
 
     def _split(self, step: Step, steps: Mapping[str, Step]) -> Artifact | None:
         dataset = self._tools.artifacts.get(steps["snapshot"].artifact)
-        return self._aside(step, lambda: divide_dataset(self._wanted, dataset, self._intake(step)))
+        window = Window(**self._window)
+        return self._aside(step, lambda: divide_dataset(self._wanted, dataset, self._intake(step), window))
 
     def _intake(self, step: Step) -> Intake:
         tools = self._tools
         folder = tools.bench.folder / _try(step)
-        return Intake(tools.tables, tools.sources, tools.artifacts, folder, tools.state.now_ms())
+        return Intake(tools.tables, tools.sources, tools.artifacts, folder, tools.state.now_ms(), tools.told)
 
     def _aside(self, step: Step, work: Callable[[], T]) -> T | None:
         """The result of long work, once it is here. An upstream that is dead and a disk that is full are waited for."""

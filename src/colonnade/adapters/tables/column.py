@@ -7,7 +7,8 @@ value only where that fails. A number is what Python's `float` reads and is fini
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -21,6 +22,7 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (without a zone is UTC)
 MICROSECOND = timedelta(microseconds=1)
 BOOLEANS = TRUE | FALSE
 REMEMBERED = 100_000
@@ -37,6 +39,10 @@ class Column(Protocol):
 
     def texts(self) -> Sequence[str]:
         """The values as text without blanks around them; "" where nothing stands."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """How often each text stands there, without what is empty."""
         ...
 
     def numbers(self) -> Floats:
@@ -61,53 +67,64 @@ class Column(Protocol):
 
 
 class TextColumn:
-    """Implements `Column` over strings."""
+    """Implements `Column` over strings. Blanks around a value are taken off only where something depends on it."""
 
     def __init__(self, values: Sequence[str]) -> None:
-        self._texts = list(map(str.strip, values))
-        self._numbers: Floats | None = None
-        self._integers: Ints | None = None
-        self._tried = False
+        self._raw = values
+        self._stripped: list[str] | None = None
+        self._integers = _integers(values)
+        self._numbers = _plain_floats(values) if self._integers is None else self._integers.astype(np.float64)
         self._dates: tuple[Ints, Bools] | None = None
-        n = len(self._texts)
-        some = "" in self._texts
-        self.empty: Bools = np.fromiter(map("".__eq__, self._texts), bool, n) if some else np.zeros(n, bool)
-        self._some_empty = some
+        self._empty: Bools | None = None
+
+    @property
+    def empty(self) -> Bools:
+        """See `Column`."""
+        if self._empty is None:
+            n = len(self._raw)
+            if self._integers is not None:
+                self._empty = np.zeros(n, bool)
+            else:
+                texts = self.texts()
+                self._empty = np.fromiter(map("".__eq__, texts), bool, n) if "" in texts else np.zeros(n, bool)
+        return self._empty
 
     def texts(self) -> Sequence[str]:
         """See `Column`."""
-        return self._texts
+        if self._stripped is None:
+            self._stripped = list(map(str.strip, self._raw))
+        return self._stripped
 
-    def filled(self) -> list[str]:
-        """The values that are there."""
-        return [text for text in self._texts if text] if self._some_empty else self._texts
+    def counts(self) -> Mapping[str, int]:
+        """See `Column`."""
+        found = Counter(self._raw)
+        for word in [word for word in found if word != word.strip()]:
+            found[word.strip()] += found.pop(word)
+        found.pop("", None)
+        return found
 
     def numbers(self) -> Floats:
         """See `Column`."""
         if self._numbers is None:
-            filled = self.filled()
-            found = _integers(filled)
-            values = _floats(filled) if found is None else found.astype(np.float64)
-            self._numbers = self._spread(values)
-            self._integers, self._tried = (None if self._some_empty else found), True
+            there = ~self.empty
+            self._numbers = np.full(len(self._raw), np.nan)
+            self._numbers[there] = _floats(self._filled())
         return self._numbers
 
     def integers(self) -> Ints | None:
         """See `Column`."""
-        if not self._tried:
-            self._integers, self._tried = (None if self._some_empty else _integers(self._texts)), True
         return self._integers
 
     def is_kind(self, kind: str) -> Bools:
         """See `Column`."""
-        if kind == "text":
+        if kind == "text" or (kind == "integer" and self._integers is not None):
             return ~self.empty
         if kind == "number":
             return ~np.isnan(self.numbers())
         if kind == "date":
             return self.dates()[1]
         test = is_integer if kind == "integer" else is_boolean
-        return np.fromiter(map(test, self._texts), bool, len(self._texts))
+        return np.fromiter(map(test, self.texts()), bool, len(self._raw))
 
     def all_of(self, kind: str) -> bool:
         """See `Column`."""
@@ -115,27 +132,27 @@ class TextColumn:
             return True
         if kind == "number":
             return bool((np.isnan(self.numbers()) == self.empty).all())
-        filled = self.filled()
+        if kind == "integer" and self._integers is not None:
+            return True
+        filled = self._filled()
+        if not filled:
+            return True
         if kind == "integer":
-            return self.integers() is not None or all(map(is_integer, filled))
+            return all(map(is_integer, filled))
         if kind == "boolean":
-            return all(map(is_boolean, filled))
-        return all(read_date(text) is not None for text in filled)
+            return is_boolean(filled[0]) and all(map(is_boolean, set(filled)))
+        return read_date(filled[0]) is not None and bool((self.dates()[1] == ~self.empty).all())
 
     def dates(self) -> tuple[Ints, Bools]:
         """See `Column`."""
         if self._dates is None:
-            found = [read_date(text) for text in self._texts]
+            found = list(map(read_date, self.texts()))
             there = np.fromiter((one is not None for one in found), bool, len(found))
             self._dates = np.fromiter((one or 0 for one in found), np.int64, len(found)), there
         return self._dates
 
-    def _spread(self, values: Floats) -> Floats:
-        if not self._some_empty:
-            return values
-        whole = np.full(len(self._texts), np.nan)
-        whole[~self.empty] = values
-        return whole
+    def _filled(self) -> Sequence[str]:
+        return [text for text in self.texts() if text] if self.empty.any() else self.texts()
 
 
 def is_integer(text: str) -> bool:
@@ -179,7 +196,7 @@ def read_date(text: str) -> int | None:
     if "-" in text:
         try:
             moment = datetime.fromisoformat(text)
-            found = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // MICROSECOND
+            found = (moment - (EPOCH if moment.tzinfo else NAIVE_EPOCH)) // MICROSECOND
         except (ValueError, OverflowError):
             found = None
     if len(_known) >= REMEMBERED:
@@ -195,11 +212,16 @@ def _integers(texts: Sequence[str]) -> Ints | None:
         return None
 
 
-def _floats(texts: Sequence[str]) -> Floats:
+def _plain_floats(texts: Sequence[str]) -> Floats | None:
+    """None when one of them is no number, or nothing."""
     try:
         found = np.fromiter(map(float, texts), np.float64, len(texts))
     except ValueError:
-        return np.fromiter(map(number, texts), np.float64, len(texts))
-    if not np.isfinite(found).all():
-        found[~np.isfinite(found)] = np.nan
+        return None
+    found[~np.isfinite(found)] = np.nan
     return found
+
+
+def _floats(texts: Sequence[str]) -> Floats:
+    found = _plain_floats(texts)
+    return np.fromiter(map(number, texts), np.float64, len(texts)) if found is None else found

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from colonnade.adapters.tables.chunk import Keys
 from colonnade.adapters.tables.column import Bools
 from colonnade.adapters.tables.moments import Moments, kind_of, known_until, moments, together
+from colonnade.adapters.tables.recent import divide_recent
 from colonnade.adapters.tables.rows import Part, Rows, rows_for
 from colonnade.core.errors import UsageError
 from colonnade.ports.outside.tables import Batch, Divided, Division
@@ -34,6 +35,8 @@ def divide(batches: Sequence[Batch], division: Division, folder: Path) -> Divide
     for name in (division.label, *([division.time] if division.time else []), *division.known_at.values()):
         if name not in rows.header:
             raise UsageError(f"there is no column {name!r} in the data", code="data_missing")
+    if division.recent:
+        return divide_recent(rows, division, folder, _labelled)
     if division.time is None:
         return _by_hash(rows, division, folder)
     return _by_time(rows, division, folder)

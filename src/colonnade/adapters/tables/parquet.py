@@ -57,6 +57,15 @@ class ArrowColumn:
             return self._text.texts()
         return written(self._array)
 
+    def counts(self) -> Mapping[str, int]:
+        """See `Column`."""
+        if self._text is not None:
+            return self._text.counts()
+        found = self._pa.compute.value_counts(self._array.drop_null())
+        counts = dict(zip(written(found.field("values")), found.field("counts").to_pylist(), strict=True))
+        counts.pop("", None)
+        return counts
+
     def numbers(self) -> Floats:
         """See `Column`."""
         if self._text is not None:

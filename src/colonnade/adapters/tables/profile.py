@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from colonnade.adapters.tables.chunk import Keys
-from colonnade.adapters.tables.column import Column, Floats, number
+from colonnade.adapters.tables.column import EPOCH, MICROSECOND, Bools, Column, Floats, Ints, number, read_date
 
 EXACT = 1000
 SMALLEST, SAMPLED = 1024, 4096
@@ -44,6 +44,7 @@ class ColumnProfile:
         self._kinds = dict.fromkeys(KINDS, True)
         self._words: Counter[str] | None = Counter()
         self._low, self._high, self._sum = np.inf, -np.inf, 0.0
+        self._first, self._last = np.iinfo(np.int64).max, np.iinfo(np.int64).min
         self._hashes: Keys = np.empty(0, np.uint64)
         self._ranks: Keys = np.empty(0, np.uint64)
         self._values: Floats = np.empty(0)
@@ -60,15 +61,25 @@ class ColumnProfile:
             if self._kinds[kind]:
                 self._kinds[kind] = column.all_of(kind)
         if self._words is not None:
-            self._words.update(column.texts())
-            self._words.pop("", None)
+            self._words.update(column.counts())
             if len(self._words) > EXACT:
-                self._hashes = _smallest(np.concatenate([self._hashes, of_words(self._words)]))
+                self._count(of_words(self._words))
                 self._words = None
+                return self._add_values(column, first, counted=True)
+        return self._add_values(column, first, counted=self._words is not None)
+
+    def _add_values(self, column: Column, first: int, *, counted: bool) -> None:
+        """The values beside their number; `counted`: how many different ones there are is known already."""
         if self._kinds["number"]:
-            self._add_numbers(column.numbers(), column.empty, first)
-        elif self._words is None:
-            self._hashes = _smallest(np.concatenate([self._hashes, of_words(set(column.texts()) - {""})]))
+            self._add_numbers(column.numbers(), column.empty, first, counted=counted)
+        elif self._kinds["date"]:
+            moments, there = column.dates()
+            moments = moments[there]
+            self._first, self._last = min(self._first, moments.min()), max(self._last, moments.max())
+            if not counted:
+                self._count(_of_dates(moments))
+        elif not counted:
+            self._count(of_words(set(column.texts()) - {""}))
 
     def merge(self, other: ColumnProfile) -> None:
         """The rows of another batch."""
@@ -82,6 +93,7 @@ class ColumnProfile:
         self._hashes = np.empty(0, np.uint64) if self._words is not None else _smallest(np.concatenate([mine, its]))
         self._low, self._high = min(self._low, other._low), max(self._high, other._high)
         self._sum += other._sum
+        self._first, self._last = min(self._first, other._first), max(self._last, other._last)
         self._sample(np.concatenate([self._ranks, other._ranks]), np.concatenate([self._values, other._values]))
 
     def kind(self) -> str:
@@ -98,22 +110,29 @@ class ColumnProfile:
             found |= {"min": float(self._low), "max": float(self._high), "mean": self._sum / filled}
             cuts = np.quantile(self._values, QUANTILES, method="inverted_cdf")
             found["quantiles"] = {f"{q:g}": float(cut) for q, cut in zip(QUANTILES, cuts, strict=True)}
-        elif self._words is not None:
+        elif kind == "date" and filled:
+            found |= {"min": _said(self._first), "max": _said(self._last)}
+        if self._words is not None and kind not in {"integer", "number"}:
             most = sorted(self._words.items(), key=lambda pair: (-pair[1], pair[0]))[:TOP]
             found["top"] = {word[:100]: count for word, count in most}
         return found
 
-    def _add_numbers(self, numbers: Floats, empty: Any, first: int) -> None:
+    def _add_numbers(self, numbers: Floats, empty: Bools, first: int, *, counted: bool) -> None:
         filled = numbers[~empty]
         self._low, self._high = min(self._low, filled.min()), max(self._high, filled.max())
         self._sum += float(filled.sum())
-        if self._words is None:
-            self._hashes = _smallest(np.concatenate([self._hashes, _of_numbers(filled)]))
+        if not counted:
+            self._count(_of_numbers(filled))
         ranks = mixed(np.arange(first, first + len(numbers), dtype=np.uint64))[~empty]
         if len(self._ranks) == SAMPLED:
             near = ranks < self._ranks[-1]
             ranks, filled = ranks[near], filled[near]
         self._sample(np.concatenate([self._ranks, ranks]), np.concatenate([self._values, filled]))
+
+    def _count(self, hashes: Keys) -> None:
+        if len(self._hashes) == SMALLEST:
+            hashes = hashes[hashes < self._hashes[-1]]
+        self._hashes = _smallest(np.concatenate([self._hashes, hashes]))
 
     def _sample(self, ranks: Keys, values: Floats) -> None:
         order = np.argsort(ranks, kind="stable")[:SAMPLED]
@@ -130,23 +149,35 @@ class ColumnProfile:
         return round((SMALLEST - 1) / (float(self._hashes[-1]) / 2.0**64))
 
 
+def _said(moment: int) -> str:
+    return (EPOCH + int(moment) * MICROSECOND).isoformat().replace("+00:00", "Z")
+
+
 def _smallest(hashes: Keys) -> Keys:
     return np.unique(hashes)[:SMALLEST]
 
 
 def of_words(words: Iterable[str]) -> Keys:
-    """A hash of each word, in order. Numbers are hashed as numbers, so that a column of them counts alike before and
-    after it has many.
+    """A hash of each word, in order. Numbers and dates are hashed as such, so that a column of them counts alike before
+    and after it has many.
     """
     texts = list(words)
     numbers = np.fromiter(map(number, texts), np.float64, len(texts))
+    moments = list(map(read_date, texts))
+    dates = np.fromiter((moment or 0 for moment in moments), np.int64, len(texts))
     crcs = np.fromiter(map(_crc, texts), np.uint64, len(texts))
-    return np.where(np.isnan(numbers), mixed(crcs), _of_numbers(numbers))
+    no_date = np.fromiter((moment is None for moment in moments), bool, len(texts))
+    words = np.where(no_date, mixed(crcs), _of_dates(dates))
+    return np.where(np.isnan(numbers), words, _of_numbers(numbers))
 
 
 def _crc(text: str) -> int:
     data = text.encode("utf-8", "surrogatepass")
-    return zlib.crc32(data) | zlib.adler32(data[::-1]) << 32
+    return zlib.crc32(data) << 32 | zlib.adler32(data)
+
+
+def _of_dates(moments: Ints) -> Keys:
+    return mixed(moments.astype(np.int64).view(np.uint64))
 
 
 def _of_numbers(numbers: Floats) -> Keys:

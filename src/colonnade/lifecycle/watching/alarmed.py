@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model's loop needs to know of alarms and of its own past, read from rows: which alarm rings, what was tried for
-it, what was spent. What follows is decided by `due`.
+"""What a model's loop needs to know of alarms and of its own past, read from rows: which alarm rings, what was tried
+for it, what was spent. What follows is decided by `due`.
 """
 
 from __future__ import annotations

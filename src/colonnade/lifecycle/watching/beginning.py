@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pipeline begins for a cause, or a cause waits: both are told in the ledger, and by `status`. Nothing is decided here."""
+"""A pipeline begins for a cause, or a cause waits: both are told in the ledger, and by `status`. Nothing is decided
+here.
+"""
 
 from __future__ import annotations
 

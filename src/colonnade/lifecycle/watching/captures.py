@@ -39,8 +39,10 @@ class Captures:
     def write(
         self, tx: Transaction, exchanges: Sequence[Exchange], rule: CaptureRule, decided: Callable[[str], str | None]
     ) -> str:
-        """Keep a share of them, in the order in which they came; the piece's id, or "". `decided`: version -> the decision that let
-        it go live, if one is known.
+        """Keep a share of them, in the order in which they came; the piece's id, or "".
+
+        Args:
+            decided: version -> the decision that let it go live, if one is known.
         """
         kept = [one for one in exchanges if drawn(one.ref, rule.share)]
         if not kept:

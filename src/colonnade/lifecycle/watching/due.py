@@ -3,8 +3,9 @@
 
 Pure: reads what stood in the store, and decides. In this order: by hand always; the first pipeline always; then the
 budget of device time and the count of the last 24 hours; then, if an alarm is the only cause, its cool-down after
-retrainings that did not help (doubled each time, at most a day), and whether the rows are there that are worth
-waiting for (`lifecycle.renewal` says how many). Many changes at once are one pipeline: whoever calls waits until files have stood still.
+retrainings that did not help (doubled each time, at most a day), and whether the rows are there that are worth waiting
+for (`lifecycle.renewal` says how many). Many changes at once are one pipeline: whoever calls waits until files have
+stood still.
 """
 
 from __future__ import annotations

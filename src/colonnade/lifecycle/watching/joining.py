@@ -19,6 +19,7 @@ from colonnade.lifecycle.watching.captures import Captures
 from colonnade.lifecycle.watching.rules import LabelRule
 from colonnade.lifecycle.watching.scoring import rows_of
 from colonnade.lifecycle.watching.tables import Columns, columns_of
+from colonnade.lifecycle.watching.telling import TOLD
 from colonnade.lifecycle.watching.truths import Label
 from colonnade.ports.outside.state import State
 
@@ -52,7 +53,7 @@ class Joining:
         self._reading: _Reading | None = None
 
     def step(self, model: str, rule: LabelRule) -> Joined | None:
-        """A slice; what a data set told once it is read through. None: nothing to do. Labels empty: not yet, or none."""
+        """A slice; what a data set told once it is read through. None: nothing to do. No labels: not yet, or none."""
         if self._reading is None and not self._begin(model, rule):
             return None
         reading = self._reading
@@ -89,8 +90,9 @@ class Joining:
         before = str(json.loads(rows[0]["value"])["digest"]) if rows else ""
         if digest == before:
             return False
-        old = columns_of(self._artifacts, before, (rule.key, rule.column)) if before else None
-        new = columns_of(self._artifacts, digest, (rule.key, rule.column))
+        names = (rule.key, rule.column)
+        old = columns_of(self._artifacts, before, names, TOLD) if before else None
+        new = columns_of(self._artifacts, digest, names, TOLD)
         news = _news(new, old) if before else {}  # labels of before the first join are older than any prediction
         self._reading = _Reading(digest, dataset, news, self._captures.pieces(0, taken_ms) if news else iter(()))
         return True

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The monitors of one service: their state is kept in the transaction that keeps what they have seen, so that after a
-kill -9 each sample was taken once or not at all. They ring as rows of `alarms` with an entry each, and begin afresh with each
-live version. Of wrong answers the baseline is made firmer in quiet times, and an alarm is followed as
+kill -9 each sample was taken once or not at all. They ring as rows of `alarms` with an entry each, and begin afresh
+with each live version. Of wrong answers the baseline is made firmer in quiet times, and an alarm is followed as
 `lifecycle.renewal` says: called off, or worth a training. What a sample is worth is decided elsewhere.
 """
 

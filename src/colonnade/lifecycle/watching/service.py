@@ -68,7 +68,7 @@ class ServiceWatch:
         self._pending += exchanges
 
     def step(self) -> bool:
-        """Keep what came, look for truths in new data, drop what is past its time. Whether more is to be done at once."""
+        """Keep what came, look for truths in new data, drop what is past its time; whether more is to be done."""
         busy = self.flush()
         with self._lock:
             self._follow_live()
@@ -143,8 +143,8 @@ class ServiceWatch:
             )
             tx.append(
                 watch_entries.truths_told(
-                    journal.stamp(self._desk.actor), journal.mac, service=self._watched.id, model=self._watched.model_id,
-                    by=by, content=content, numbers=numbers, way=way,
+                    journal.stamp(self._desk.actor), journal.mac, service=self._watched.id,
+                    model=self._watched.model_id, by=by, content=content, numbers=numbers, way=way,
                 )
             )  # fmt: skip
             self.monitors.save(tx)

@@ -94,8 +94,8 @@ class Asked:
         """For whoever compares versions."""
         exchange = self.exchange
         group = str(truth.row.get(self._rule.group, "")) if self._rule.group else ""
-        return Outcome(truth.ref, truth.place, exchange.service, exchange.rollout, exchange.at_ms, group, truth.champion,
-                       truth.challenger)  # fmt: skip
+        return Outcome(truth.ref, truth.place, exchange.service, exchange.rollout, exchange.at_ms, group,
+                       truth.champion, truth.challenger)  # fmt: skip
 
 
 class Truths:
@@ -110,7 +110,8 @@ class Truths:
             body = {"labels": one.labels, "row": one.row, "way": one.way, "wrong": [one.champion, one.challenger],
                     "versions": one.versions}  # fmt: skip
             tx.run(
-                "truth_put", project=self._project, service=self.service, request=one.ref, place=one.place, at_ms=now_ms,
+                "truth_put", project=self._project, service=self.service, request=one.ref, place=one.place,
+                at_ms=now_ms,
                 sealed=self._keys.seal((self._model,), json.dumps(body).encode(), self._context(one.ref, one.place)),
             )  # fmt: skip
 

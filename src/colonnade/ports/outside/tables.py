@@ -68,6 +68,8 @@ class Division:
             the label that was not known when the first held-out row came trains nothing; any other value that was not
             known at its row's own time counts as empty.
         format: csv or parquet: what is written.
+        recent: 0; or so many of the newest rows, after a change: rows are held out of those, and what trains is the
+            rest of them; `whole`: everything before as well.
         types: column -> type, for Parquet that is made from text.
     """
 
@@ -78,6 +80,8 @@ class Division:
     known_at: Mapping[str, str] = field(default_factory=dict)
     format: str = "csv"
     types: Mapping[str, str] = field(default_factory=dict)
+    recent: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True)
