@@ -20,7 +20,7 @@ from tests.serving.format_cases import CASES, Case
 from tests.serving.served_project import EVALUATE, Served
 
 pytestmark = pytest.mark.slow
-SCRIPT = Path(__file__).parent / "scripts/triton_tables.py"
+SCRIPT = Path(__file__).parents[1] / "gateway/scripts/triton_tables.py"
 FORMATS = ("lightgbm_words", "xgboost_many", "skops_pipeline", "pickle_numbers")
 COPY = """\
 import os, shutil
