@@ -31,7 +31,7 @@ class Exchanges:
         self.dropped = 0
         self._held: deque[Exchange] = deque()
         self._bytes = 0
-        self._stop = threading.Event()
+        self._stop, self._passing = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._pass_on, name="exchanges", daemon=True)
         self._started = False
 
@@ -49,16 +49,17 @@ class Exchanges:
             self._thread.start()
 
     def flush(self) -> None:
-        """Pass on what has come so far."""
-        taken = [self._held.popleft() for _ in range(len(self._held))]
-        self._bytes = 0
-        if not taken:
-            return
-        for watcher in self.watchers:
-            try:
-                watcher(taken)
-            except Exception:  # one watcher's trouble is not the others'
-                _log.exception("a watcher of predictions failed on %d of them", len(taken))
+        """Pass on what has come so far; from any thread, one at a time."""
+        with self._passing:
+            taken = [self._held.popleft() for _ in range(len(self._held))]
+            self._bytes = 0
+            if not taken:
+                return
+            for watcher in self.watchers:
+                try:
+                    watcher(taken)
+                except Exception:  # one watcher's trouble is not the others'
+                    _log.exception("a watcher of predictions failed on %d of them", len(taken))
 
     def close(self) -> None:
         """Pass on the rest and end."""

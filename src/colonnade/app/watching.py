@@ -93,6 +93,8 @@ class Watches:
             raise Refused(
                 f"this key may not tell truths about {service!r}", hint="`labels.writers` of the service names groups"
             )
+        if self._house.serving is not None:
+            self._house.serving.exchanges.flush()  # the answer may have been sent this very moment
         told = watch.label([Label(*one) for one in labels], asker.acting_for or asker.principal)
         return {"schema": "colonnade.labels/1", "service": service, **_told(told)}
 
