@@ -39,7 +39,10 @@ def hand_over(places: Places) -> Mapping[str, Any] | None:
         return None
     token = places.token.read_text("utf-8").strip()
     done = Client(daemon.url, token).apply(places.declaration.read_text("utf-8"), str(places.folder))
-    return {"url": daemon.url, "pid": daemon.pid, "changes": done["changes"], "started": False}
+    return {
+        "url": daemon.url, "pid": daemon.pid, "changes": done["changes"], "started": False,
+        "checkpoint": done.get("checkpoint"),
+    }  # fmt: skip
 
 
 def start_detached(places: Places, *, port: int | None) -> Mapping[str, Any]:
@@ -142,7 +145,9 @@ def _serve(
     wiring.private_file(places.address, f"{house.url}\n")
     runtime.start()
     _log.info("serving %s", house.url)
-    ready({"url": house.url, "pid": os.getpid(), "changes": [c.as_dict() for c in difference], "started": True})
+    last = house.state.rows("checkpoint_last")
+    said = {"url": house.url, "pid": os.getpid(), "changes": [c.as_dict() for c in difference], "started": True}
+    ready({**said, "checkpoint": last[0]["note"] if last else None})
     server.join()
     backend.stopping.set()
     runtime.stop()

@@ -120,6 +120,10 @@ def _tell(said: Mapping[str, Any], args: argparse.Namespace, token: os.PathLike[
     me = called() + (f" -C {args.where or args.folder}" if args.where or args.folder else "")
     say(f"  try       {me} status --wait 120")
     say(f'            {me} ask "..."')
+    if said["checkpoint"]:
+        _, size, root, *_ = said["checkpoint"].split("\n")
+        say(f"  ledger    {int(size):,} entries, root {root}")
+        say(f"            {me} checkpoint publish FILE   keeps it outside")
     if args.detach or not said["started"]:
         say(f"  stop      {me} down")
     else:

@@ -115,5 +115,15 @@ EXPLANATIONS: Mapping[str, str] = {
         "The process that answers with the model ends again and again. `colonnade logs` of its run says why; it is "
         "tried again, more seldom each time."
     ),
+    "nothing_signed": "No checkpoint of the log is there yet. `colonnade up` signs one within a second.",
+    "not_empty": "The folder is there and holds something; it is not written into. Give one that is new or empty.",
+    "checkpoint": "What was given as a checkpoint is none of this log.",
+    "checkpoint_unreadable": "The file of a checkpoint cannot be read. `colonnade checkpoint publish FILE` writes one.",
+    "publish_failed": "The place that is to keep the checkpoint did not take it. Nothing else was changed; try again.",
+    "log_rewritten": (
+        "A checkpoint that was published before does not fit the log of now: entries were taken away or rewritten. "
+        "Keep that checkpoint, it is the evidence; `colonnade verify --since` says more."
+    ),
+    "vectors_unreadable": "A folder of Merkle vectors holds none, or one that cannot be read.",
     "internal": "An error of ours. The log has where; please report it.",
 }

@@ -20,7 +20,7 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        code: leaf_hash, leaf_form, leaf_rows, edges, order, tree, checkpoint, signature, pages, seal.
+        code: leaf_hash, leaf_form, leaf_rows, edges, order, tree, checkpoint, signature, pages, seal, since.
         message: what and where, one sentence.
         index: index of the entry in the log; None where there is none.
         entry: id of the entry, or "".
@@ -64,6 +64,7 @@ class Report:
         seal: sealed (the state file is the one that was closed), unsealed (nothing is known of the last close), broken,
         absent
             (not asked).
+        since: sizes of checkpoints from before that were held against the log.
         deep: whether canonical form, rows and edges were compared too.
         findings: the first `SHOWN`; `found_in_all` counts all.
     """
@@ -76,6 +77,7 @@ class Report:
     checkpoints: int = 0
     root: str = ""
     seal: str = "absent"
+    since: list[int] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     found_in_all: int = 0
 
@@ -107,6 +109,7 @@ class Report:
             "checkpoints": self.checkpoints,
             "root": self.root,
             "seal": self.seal,
+            "since": self.since,
             "deep": self.deep,
             "found_in_all": self.found_in_all,
             "findings": [finding.to_json() for finding in self.findings],
@@ -119,6 +122,7 @@ class Report:
             f"entries     {self.entries}, of which {self.signed} under {self.checkpoints} signed checkpoints",
             f"root        {_as_signed(self.root) or '(none signed yet)'}",
             f"state file  {_SEALS[self.seal]}",
+            *(f"since       a checkpoint of {size} entries" for size in self.since),
         ]
         if self.intact:
             return "\n".join([*lines, "intact"])

@@ -24,6 +24,10 @@ class Keys(Protocol):
         """32 bytes: HMAC-SHA-256(k, value), k = HMAC-SHA-256(subject key, entry id || 0x00 || field) (LEDGER.md)."""
         ...
 
+    def field_key(self, subject: str, entry: str, field: str) -> bytes:
+        """k of `mac` (32 bytes): whoever holds it and the value can check that one MAC, and nothing else."""
+        ...
+
     def project_mac(self, project: str, purpose: str, value: bytes) -> bytes:
         """32 bytes that find equal values again within a project (paths, contents) and show nothing to others."""
         ...

@@ -106,3 +106,9 @@ class Tables(Protocol):
         StorageFull.
         """
         ...
+
+    def columns(self, batch: Batch, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Some columns as text, "" where nothing stands; those that are not there are left out. For a side of a data
+        set, which `divide` wrote. Raises UsageError, MissingExtra.
+        """
+        ...
