@@ -8,8 +8,6 @@ held-out rows, where the data have a time. Pure; what follows from it is `judgin
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -51,16 +49,15 @@ class Parts:
         return {group: rows for (name, group), rows in self.groups.items() if name == column}
 
 
-def cut(test: bytes, slices: Sequence[Slicing], time: str | None, recent: float) -> Parts:
+def cut(
+    columns: Mapping[str, Sequence[str]], rows: int, slices: Sequence[Slicing], time: str | None, recent: float
+) -> Parts:
     """Cut the held-out rows. A column that they lack has no groups.
 
     Args:
-        test: `test.csv`; with a time, its rows are in the order of time.
+        columns: of the held-out rows; with a time, they are in the order of time.
         recent: which share of the rows is the newest, 0 to 1; rows of one moment stay together.
     """
-    reader = csv.reader(io.StringIO(test.decode(), newline=""))
-    header = next(reader, [])
-    columns = dict(zip(header, zip(*reader, strict=True), strict=False))
     groups: dict[Key, Sequence[int]] = {}
     for slicing in slices:
         if slicing.column not in columns:
@@ -69,9 +66,8 @@ def cut(test: bytes, slices: Sequence[Slicing], time: str | None, recent: float)
         found: dict[str, list[int]] = {group: [] for group in _kept(slicing, named)}
         for row, group in enumerate(named):
             found.setdefault(group if group in found else OTHERS, []).append(row)
-        groups |= {(slicing.column, group): rows for group, rows in found.items() if rows}
-    rows = len(next(iter(columns.values()), ()))
-    return Parts(rows, groups, _newest(columns[time], recent) if time in columns else ())
+        groups |= {(slicing.column, group): places for group, places in found.items() if places}
+    return Parts(rows, groups, _newest(columns[time], recent) if time is not None and time in columns else ())
 
 
 def told(

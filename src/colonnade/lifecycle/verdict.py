@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from colonnade.core import model_entries
+from colonnade.lifecycle.data import format_of, side
 from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.judging import judge
 from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, SLICES, Pipelines, Step
@@ -22,6 +25,7 @@ from colonnade.lifecycle.serving.safe import unsafe
 from colonnade.lifecycle.slices import Parts, cut, told
 from colonnade.lifecycle.wanted import Wanted
 from colonnade.ports.outside.state import Row, Transaction
+from colonnade.ports.outside.tables import Batch
 from colonnade.ports.rowlease import RowLease
 
 _log = logging.getLogger("colonnade.lifecycle")
@@ -141,9 +145,17 @@ class Verdict:
 
     def _parts(self, split: str) -> Parts:
         """How the held-out rows are cut."""
-        artifacts, wanted = self._tools.artifacts, self._wanted
-        test = next(entry for entry in artifacts.get(split).files if entry.path == "test.csv")
-        return cut(artifacts.read(test), wanted.slices, wanted.time, wanted.recent)
+        tools, wanted = self._tools, self._wanted
+        artifact = tools.artifacts.get(split)
+        names = [*(one.column for one in wanted.slices), *([wanted.time] if wanted.time else [])]
+        if not names:
+            return Parts(artifact.about["test"])
+        entry = side(artifact, "test")
+        with tempfile.TemporaryDirectory(prefix="colonnade-slices-") as folder:
+            path = Path(folder) / entry.path
+            tools.artifacts.write(entry, path)
+            columns = tools.tables.columns(Batch(entry.path, path, format_of(entry.path)), names)
+        return cut(columns, artifact.about["test"], wanted.slices, wanted.time, wanted.recent)
 
     def _end(
         self, pipeline: Row, outcome: str, *, version: str, reason: str, metrics: Mapping[str, float]

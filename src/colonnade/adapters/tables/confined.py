@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,17 @@ class ConfinedTables:
             shutil.rmtree(buckets, ignore_errors=True)
         assert answer.divided is not None
         return answer.divided
+
+    def columns(self, batch: Batch, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """See `Tables.columns`."""
+        from colonnade.adapters.tables.readers import open_batch
+
+        reader = open_batch(batch)
+        found: dict[str, list[str]] = {name: [] for name in names if name in reader.header}
+        for chunk in reader.chunks() if found else ():
+            for name, values in found.items():
+                values.extend(chunk.column(name).texts())
+        return found
 
     def _small(self, batches: Sequence[Batch]) -> bool:
         sizes = [_size(batch.path) for batch in batches if batch.format != "parquet"]
