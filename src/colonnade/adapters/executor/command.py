@@ -14,7 +14,7 @@ import signal
 import time
 
 from .processes import Process, beneath, kill_all, since, tell
-from .record import FIELDS, boot, ring, write_record
+from .record import FIELDS, boot, pack, ring, write_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -215,6 +215,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def _prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
+
+
+def rehearse() -> None:
+    """Have loaded whatever a supervisor will need (codecs, say), before it is forked."""
+    pack(dict.fromkeys(FIELDS, "") | {"boot": boot(), "since": str(since(os.getpid()))})
 
 
 def execute(work: Order) -> None:

@@ -26,7 +26,7 @@ if __name__ == "__main__":  # started by its path: its neighbours are found as a
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     __package__ = "executor"
 
-from .command import Embodied, Supervisor, embody
+from .command import Embodied, Supervisor, embody, rehearse
 from .inhabit import ROOM, SHAPING, inhabit, show
 
 if __name__ == "__main__":
@@ -47,6 +47,7 @@ def main(modules: list[str]) -> Order:
             __import__(module)
         except ImportError:
             continue
+    rehearse()
     gc.collect()
     gc.freeze()
     server = socket.socket(fileno=SOCKET)
