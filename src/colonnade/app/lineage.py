@@ -7,15 +7,19 @@ import time
 from typing import Any
 
 from colonnade.app.presence import pause
+from colonnade.app.rolled import label_of, told_of
+from colonnade.app.requested import is_request, why_request
 from colonnade.app.settings.environment import Places
 from colonnade.app.status import path_of
 from colonnade.app.stored import reading
+from colonnade.app.tracked import tracked_name
 from colonnade.app.waiting import waiting
 from colonnade.core.errors import UnknownName
-from colonnade.core.lineage import Node
+from colonnade.core.lineage import Node, Walk
 from colonnade.govern.access.people import People
 from colonnade.govern.lineage.drawing import draw
 from colonnade.govern.lineage.walk import impact, why
+from colonnade.lifecycle.rollout.rows import Rollout, read
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import State
@@ -32,6 +36,7 @@ NAMED = {
     "model": "models_of_project",
     "queue": "queues_of_project",
     "device": "devices_of_project",
+    "alias": "aliases_of_project",
 }
 """Kinds that people name -> the statement that lists them."""
 
@@ -44,8 +49,11 @@ def walk(places: Places, ref: str, verb: str) -> tuple[dict[str, Any], str]:
         end = time.monotonic() + JUST_NOW_S
         while True:
             try:
+                if verb == "why" and is_request(ref):
+                    found, told = why_request(state, keys, ref)
+                    return {**found.to_json(), "request": told}, draw(found, labels.label)
                 found = step(state, ref, labels.find)
-                document, drawing = found.to_json(), draw(found, labels.label)
+                document, drawing = labels.told(found), draw(found, labels.label)
                 if verb == "why" and (wait := waiting(state, keys, found.ref.partition("/")[2])) is not None:
                     return {**document, "wait": wait}, f"{drawing}\n\n{wait['sentence']}"
                 return document, drawing
@@ -101,8 +109,26 @@ class Labels:
             }
         return self._paths
 
+    def told(self, walk: Walk) -> dict[str, Any]:
+        """The walk as a document; what a node is called stands beside it as `label`."""
+        document = walk.to_json()
+        for node, one in zip(walk.nodes, document["nodes"], strict=True):
+            if not node.erased and (label := self.label(node)):
+                one["label"] = label
+            if (rollout := self._rollout(node)) is not None:
+                one["told"] = told_of(rollout)
+        return document
+
+    def _rollout(self, node: Node) -> Rollout | None:
+        rows = self._state.rows("rollout_get", id=node.id) if node.kind == "rollout" else []
+        return read(rows[0]) if rows else None
+
     def label(self, node: Node) -> str:
         """What a node is called, or ""."""
+        if (rollout := self._rollout(node)) is not None:
+            return label_of(rollout)
+        if node.kind == "run":
+            return tracked_name(self._state, self._keys, self._project, node.id)
         if node.id.startswith("doc_"):
             versions = self._state.rows("versions_of_document", document=node.id)
             try:

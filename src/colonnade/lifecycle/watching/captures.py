@@ -78,14 +78,6 @@ class Captures:
                 found |= {one.ref: one for one in self.opened(piece["id"]) if one.ref in wanted}
         return found
 
-    def where(self, ref: str) -> str | None:
-        """The piece that holds a request."""
-        moment = moment_of(ref)
-        for piece in self._state.rows("captures_between", service=self.id, from_ms=moment, to_ms=moment):
-            if any(one.ref == ref for one in self.opened(piece["id"])):
-                return str(piece["id"])
-        return None
-
     def pieces(self, from_ms: int, to_ms: int) -> Iterator[Sequence[Exchange]]:
         """All that is kept of a time, piece by piece."""
         for piece in self._state.rows("captures_between", service=self.id, from_ms=from_ms, to_ms=to_ms):
