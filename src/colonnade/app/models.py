@@ -7,23 +7,30 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from colonnade.app.rolled import MOVES, exposure, rollout_status, rollouts_of
 from colonnade.core.quantities import rfc3339
+from colonnade.lifecycle.rollout.rows import Rollout
 from colonnade.ports.outside.state import Row, State
 
 SHOWN = 50
 
 
 def model_status(state: State, project: str, row: Row, *, running: bool) -> dict[str, Any]:
-    """One model: `state` is training, ready (something is live), waiting (nothing is), failed (nothing, and the last
-    pipeline failed), or stopped.
+    """One model: `state` is training, rollout (a version is being tried), ready (something is live), waiting (nothing
+    is), failed (nothing, and the last pipeline failed), or stopped.
     """
     pipelines = state.rows("pipelines_of_model", model=row["id"], limit=SHOWN)
     here = state.rows("name_get", project=project, kind="model", name=row["name"])
     newest = pipelines[0] if pipelines else None
     steps = state.rows("pipeline_steps", pipeline=newest["run"]) if newest else []
+    rollouts = rollouts_of(state, row["id"], SHOWN)
     busy = newest is not None and newest["state"] == "running"
+    trial = rollouts.get(newest["run"]) if newest is not None and busy else None
     failed = newest is not None and newest["outcome"] in {"failed", "refused", "quarantined"}
-    now = "training" if busy else "ready" if here else "failed" if failed else "waiting"
+    if trial is not None:  # one that waits for a person, or for labels, may wait long
+        busy = trial.state in MOVES
+    said = "rollout" if trial is not None else "training"
+    now = said if busy else "ready" if here else "failed" if failed else "waiting"
     return {
         "ref": f"model/{row['id']}",
         "state": now if running else "stopped",
@@ -31,7 +38,7 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
         "held": _held(state, row["id"]),
         "steps": [_step(step) for step in steps],
         "quarantined": _quarantined(steps),
-        "history": [_pipeline(state, pipeline) for pipeline in pipelines],
+        "history": [_pipeline(state, one, rollouts.get(one["run"])) for one in pipelines],
     }
 
 
@@ -71,21 +78,26 @@ def _step(step: Row) -> dict[str, Any]:
     }
 
 
-def _pipeline(state: State, row: Row) -> dict[str, Any]:
+def _pipeline(state: State, row: Row, rollout: Rollout | None) -> dict[str, Any]:
+    outcome, reason = row["outcome"] or "running", row["reason"] or None
+    if rollout is not None and rollout.outcome == "rolled_back":  # on probation, too: then it had been live
+        outcome, reason = rollout.outcome, rollout.reason
     return {
         "ref": f"run/{row['run']}",
         "trigger": row["cause"],
         "alarm": f"alarm/{alarm}" if (alarm := json.loads(row["wanted"]).get("alarm")) else None,
-        "outcome": row["outcome"] or "running",
+        "outcome": outcome,
         "version": row["version"] or None,
-        "reason": row["reason"] or None,
+        "reason": reason,
         "metrics": json.loads(row["metrics"]),
         "gates": _kept(state, "findings", row["decision"]),
         "slices": _kept(state, "slices", row["decision"]),
         "decision": f"decision/{row['decision']}" if row["decision"] else None,
         "began": rfc3339(row["created_ms"]),
         "ended": rfc3339(row["finished_ms"]) if row["finished_ms"] else None,
-        "exposure": 0,
+        "exposure": exposure(rollout) if rollout is not None else 0,
+        "exposed": rollout.exposed if rollout is not None else 0,
+        "rollout": rollout_status(rollout) if rollout is not None else None,
     }
 
 

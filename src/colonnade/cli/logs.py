@@ -23,7 +23,8 @@ from colonnade.core.errors import UnknownName
 
 TARGETS = {"out": 1, "err": 2}
 TAIL_BYTES = 1 << 20
-EXIT_CODES = {"promoted": 0, "unchanged": 0, "refused": 3, "quarantined": 3, "failed": 1}
+MOST = 1_000_000
+EXIT_CODES = {"promoted": 0, "unchanged": 0, "refused": 3, "quarantined": 3, "rolled_back": 3, "failed": 1}
 """Of a model's pipeline, by its outcome; `colonnade train` ends with the same."""
 
 
@@ -66,6 +67,7 @@ def _show(lines: list[dict[str, str]], args: argparse.Namespace) -> None:
 
 def _run(places: Places, args: argparse.Namespace) -> int:
     from colonnade.app.lineage import Labels
+    from colonnade.app.rolled import moves_of, rollouts_of, told_of
     from colonnade.app.stored import reading
 
     with reading(places) as (state, keys):
@@ -74,6 +76,8 @@ def _run(places: Places, args: argparse.Namespace) -> int:
         rows = state.rows("run_get", id=found)
         leases = state.rows("leases_of_run", run=found)
         pipelines = state.rows("pipeline_get", run=found)
+        trial = rollouts_of(state, pipelines[0]["model"], MOST).get(found) if pipelines else None
+        rolled = {**told_of(trial), "ref": f"rollout/{trial.id}", "moves": moves_of(state, trial)} if trial else None
     if not rows:
         raise UnknownName(f"there is no run {args.ref!r}", hint="the console's page `Runs` lists them")
     row = dict(rows[0])
@@ -83,7 +87,10 @@ def _run(places: Places, args: argparse.Namespace) -> int:
             {"exit_code": leases[-1]["code"], "leases": [f"lease/{lease['id']}" for lease in leases]} if leases else {}
         )
         if pipelines and pipelines[0]["outcome"]:
-            last = {"outcome": pipelines[0]["outcome"], "exit_code": EXIT_CODES.get(pipelines[0]["outcome"], 1)}
+            outcome = "rolled_back" if rolled and rolled["outcome"] == "rolled_back" else pipelines[0]["outcome"]
+            last = {"outcome": outcome, "exit_code": EXIT_CODES.get(outcome, 1)}
+        if rolled is not None:
+            last["rollout"] = rolled
         emit({"schema": "colonnade.run/1", "ref": f"run/{row['id']}", **row, **last})
         return 0
     if leases:
@@ -93,6 +100,12 @@ def _run(places: Places, args: argparse.Namespace) -> int:
     print(f"  {counts}; {row['done']:,} of {row['total']:,}")
     if row["error"]:
         print(f"  {row['error']}")
+    for move in rolled["moves"] if rolled is not None else ():
+        said = move.get("outcome", move["state"]).replace("_", " ")
+        seen = f"{move['exposed']:,} of {move['requests']:,} answers exposed"
+        print(f"  {move['at']}  {said} {100 * move['share']:g} %  ({seen}; {move['cause']})")
+    if rolled is not None and rolled["reason"]:
+        print(f"  {rolled['reason']}")
     return 0
 
 

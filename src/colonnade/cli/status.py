@@ -52,7 +52,7 @@ def look(places: Places) -> dict[str, Any]:
 def is_ready(document: Mapping[str, Any]) -> bool:
     """Whether everything that is declared is ready."""
     things = [*document["knowledge"].values(), *document["services"].values()]
-    if any(model["live"] is None or model["state"] == "training" for model in document["models"].values()):
+    if any(model["live"] is None or model["state"] in {"training", "rollout"} for model in document["models"].values()):
         return False
     return document["daemon"] == "running" and bool(document["project"]) and all(t["state"] == "ready" for t in things)
 
@@ -84,9 +84,23 @@ def show(document: Mapping[str, Any]) -> None:
         ill = f", {paint(str(compute['unhealthy']) + ' take no new work', 'yellow')}" if compute["unhealthy"] else ""
         held = f"{shown_milli(compute['used_milli'])} of {compute['devices']} devices held"
         print(f"  compute: {held}{waiting}{ill}")
+    for line in _tracking(document["tracking"]):
+        print(line)
     for alarm in document["alarms"]:
         print(f"  {paint('alarm', 'red')} {alarm['room']}: {alarm['message']} ({alarm['code']})")
     print(f"  ledger: {document['ledger']['entries']:,} entries")
+
+
+def _tracking(tracking: Mapping[str, Any]) -> list[str]:
+    """Runs that other programs told of, and models under aliases; nothing where there are none."""
+    runs, running = (sum(one[key] for one in tracking["experiments"]) for key in ("runs", "running"))
+    lines = (
+        [f"  tracking: {runs:,} runs in {len(tracking['experiments'])} experiments, {running} running"] if runs else []
+    )
+    for name, model in tracking["models"].items():
+        aliases = ", ".join(f"{alias} is {version}" for alias, version in model["aliases"].items())
+        lines.append(f"  registered {name}: {model['versions']} versions" + (f"; {aliases}" if aliases else ""))
+    return lines
 
 
 def _model(name: str, model: Mapping[str, Any]) -> list[str]:
@@ -103,6 +117,30 @@ def _model(name: str, model: Mapping[str, Any]) -> list[str]:
         until = f", until {held['until']}" if held["until"] else ""
         lines.append(f"    {paint('waits', 'yellow')} ({held['trigger']}): {held['why']}{until}")
     last = model["history"][0] if model["history"] else None
-    if last is not None and last["outcome"] in {"refused", "failed", "quarantined"}:
+    if last is not None and (trial := last.get("rollout")) is not None:
+        lines.extend(_rollout(trial))
+    elif last is not None and last["outcome"] in {"refused", "failed", "quarantined"}:
         lines.append(f"    {paint(last['outcome'], 'yellow')} ({last['trigger']}): {last['reason']}")
+    return lines
+
+
+def _rollout(trial: Mapping[str, Any]) -> list[str]:
+    """How far a version is that is tried, or why it went back."""
+    if trial["outcome"] == "rolled_back":
+        seen = f"{trial['exposed']:,} of {trial['requests']:,} answers were the new version's"
+        return [f"    {paint('rolled back', 'yellow')} at {trial['stage']}; {seen}: {trial['reason']}"]
+    if trial["state"] == "ended":
+        return []
+    done, bad = trial["in_stage"], []
+    for one in trial["measures"]:
+        if one["challenger"] is not None:
+            shown = [f"{100 * one[arm]:.1f}" if one[arm] is not None else "-" for arm in ("challenger", "champion")]
+            bad.append(f"{one['measure']} {shown[0]} % / {shown[1]} %")
+    where = "shadow" if trial["stage"] == "shadow" else f"canary {trial['stage']}"
+    where = "on probation" if trial["state"] == "probation" else where
+    lines = [f"    {where}: {done['done']:,} of {done['of']:,} requests" + "".join(f", {one}" for one in bad)]
+    if trial["state"] in {"held", "asked"}:
+        lines.append(f"    {paint(trial['state'], 'yellow')}: {trial['reason']}")
+    if trial["decide"]:
+        lines.append(f"    decide with `{trial['decide']}`")
     return lines

@@ -19,7 +19,7 @@ from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import emit, paint, say
 from colonnade.core.errors import Unavailable, UnknownName
 
-EXIT_CODES = {"promoted": 0, "unchanged": 0, "refused": 3, "quarantined": 3}
+EXIT_CODES = {"promoted": 0, "unchanged": 0, "refused": 3, "quarantined": 3, "rolled_back": 3}
 """By outcome; any other: 1."""
 
 

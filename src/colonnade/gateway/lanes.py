@@ -128,6 +128,8 @@ class _Lane:
         """How long an answer takes, as a running mean."""
         self._waiting: deque[_Call] = deque()
         self._lines: dict[Path, _Line] = {}
+        self._leaving: set[_Line] = set()
+        """Lines that are not asked any more and have a batch under way."""
         self._idle: deque[_Line] = deque()
         self._served: Served | None = None
         self._find: Find = lambda: None
@@ -172,12 +174,14 @@ class _Lane:
             self._idle.append(line)
             self._pump()
         else:
+            self._leaving.discard(line)
             line.close()
 
     def lost(self, line: _Line, calls: list[_Call]) -> None:
         """A replica has gone; what it had not answered is asked again, up to twice."""
         for place in [place for place, one in self._lines.items() if one is line]:
             del self._lines[place]
+        self._leaving.discard(line)
         if line in self._idle:
             self._idle.remove(line)
         for call in reversed(calls):
@@ -201,6 +205,8 @@ class _Lane:
             if line in self._idle:
                 self._idle.remove(line)
                 line.close()
+            else:
+                self._leaving.add(line)
         if self._brief and not places:
             self._give_up()
 
@@ -247,7 +253,7 @@ class _Lane:
                     self._waiting.remove(call)
                     if not call.done.done():
                         call.done.set_exception(_unready(self._served))
-                for line in list(self._lines.values()):
+                for line in [*self._lines.values(), *self._leaving]:
                     for call in [call for call in line.calls if call.ends < self.clock() and not call.done.done()]:
                         message = f"The model did not answer within {WAIT_S:.0f} s."
                         call.done.set_exception(ApiError(504, message, code="model_timeout"))
