@@ -48,7 +48,9 @@ def test_tensors_in_json_are_rows_too() -> None:
                        {"name": "customer", "shape": [2, 1], "datatype": "BYTES", "data": ["a", "b"]}]}  # fmt: skip
     answer = {"outputs": [{"name": "y", "shape": [2, 1], "datatype": "FP32", "data": [0.5, 0.25]}]}
     reply = Reply("v", 1.0, False, json.dumps(answer).encode())
-    one = Exchange("request/" + "0" * 24, "s", "", "", TENSORS, 0, json.dumps(body).encode(), 0, "champion", reply, None)
+    one = Exchange(
+        "request/" + "0" * 24, "s", "", "", TENSORS, 0, json.dumps(body).encode(), 0, "champion", reply, None
+    )
     assert rows_of(one) == [{"x": [1, 2], "customer": "a"}, {"x": [3, 4], "customer": "b"}]
     assert answers_of(one, reply) == [0.5, 0.25]
     assert rows_of(one._replace(body=b"\x00\x01")) == []
@@ -172,7 +174,10 @@ def test_killed_at_any_moment_each_sample_was_taken_once_or_not_at_all(tmp_path:
     for one in (room, calm):
         one.promote([0.04] * 500)
     for _ in range(12):
-        made = [room.asked(rng.random(), ms=rng.random() * 9, error=rng.random() < 0.01) for _ in range(rng.randrange(1, 60))]
+        made = [
+            room.asked(rng.random(), ms=rng.random() * 9, error=rng.random() < 0.01)
+            for _ in range(rng.randrange(1, 60))
+        ]
         room.watch.put(made)
         if rng.random() < 0.3:
             room.open()  # killed before they were kept

@@ -85,7 +85,9 @@ class WatchRoom:
         """A request of one row."""
         return self.exchange([row], b"" if error else json.dumps([answer]).encode(), ms=ms, error=error)
 
-    def exchange(self, rows: Sequence[dict[str, Any]], data: bytes, *, ms: float = 5.0, error: bool = False) -> Exchange:
+    def exchange(
+        self, rows: Sequence[dict[str, Any]], data: bytes, *, ms: float = 5.0, error: bool = False
+    ) -> Exchange:
         """A request and the bytes of its answer."""
         self.at_ms += 3
         ref = f"request/{self.at_ms:012x}{self.random.getrandbits(48):012x}"
