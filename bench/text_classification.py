@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import write_result
 
 from colonnade.adapters.learning import script
+from report import write_result
 
 Rows = list[tuple[str, str]]
 
