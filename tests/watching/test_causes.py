@@ -155,7 +155,8 @@ def test_device_time_of_a_models_own_pipelines_counts(tmp_path: Path) -> None:
         )
         tx.run("run_parent", id="run_x", parent=pipeline)
         tx.run("lease_add", id="lse_x", project=PROJECT, run="run_x", principal="prn_1", queue="que_1",
-               claim=json.dumps(claim), priority=0, gang="", gang_size=1, movable=0, attached=0, asked_ms=now, grace_ms=0)  # fmt: skip
+               claim=json.dumps(claim), priority=0, gang="", gang_size=1, movable=0,
+               attached=0, asked_ms=now, grace_ms=0)  # fmt: skip
         tx.run("lease_grant", id="lse_x", granted_ms=now, node="n", devices="[]", isolation="none", borrowed=0)
     room.clock.advance(1_800_000)
     room.batch("two.csv", 60, first=300)

@@ -15,7 +15,8 @@ def taken_in(room: WatchRoom, text: str) -> str:
         tx.run("pipeline_step_add", pipeline=run, step="snapshot", place=0)
         tx.run(
             "pipeline_step_set", pipeline=run, step="snapshot", state="done", key="", run="", lease="",
-            artifact=dataset, subject=subject, attempts=1, not_before_ms=0, error="", told="{}", started_ms=now, finished_ms=now,
+            artifact=dataset, subject=subject, attempts=1, not_before_ms=0, error="", told="{}",
+            started_ms=now, finished_ms=now,
         )  # fmt: skip
     room.clock.advance(1)
     for _ in range(10):

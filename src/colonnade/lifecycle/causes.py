@@ -43,7 +43,7 @@ class Causes:
 
     def alarm(self) -> Alarmed | None:
         """The alarm of wrong answers that rings on this model."""
-        return open_alarm(self._tools.state, self._tools.journal.project, self.wanted.id)
+        return open_alarm(self._tools.state, self._tools.journal.project, self.wanted.id, self.wanted.name)
 
     def urge(self, last: Row | None) -> bool:
         """Whether something other than a change asks for a pipeline: an alarm, the schedule. Cheap."""

@@ -10,6 +10,7 @@ import json
 from colonnade.core.claims import Claim
 from colonnade.lifecycle.renewal import Renewal
 from colonnade.lifecycle.watching.due import DAY_MS, Alarmed, Past, Spent
+from colonnade.lifecycle.watching.live import live_version, told_of
 from colonnade.lifecycle.watching.monitors import words_of
 from colonnade.ports.outside.state import Row, State
 
@@ -17,11 +18,11 @@ BACK = 1_000
 """So many pipelines of a model are looked through."""
 
 
-def open_alarm(state: State, project: str, model: str) -> Alarmed | None:
-    """The oldest open alarm of wrong answers on any service of a model."""
+def open_alarm(state: State, project: str, model: str, name: str) -> Alarmed | None:
+    """The oldest alarm of wrong answers of the live version, on any service of a model."""
     rows = [row for row in state.rows("alarms_open", project=project) if row["model"] == model]
     row = next((row for row in rows if row["measure"] == "wrong"), None)
-    if row is None:
+    if row is None or told_of(row)["version"] != live_version(state, project, name):
         return None
     kept = state.rows("meta_get", key=f"watch/{row['service']}")
     told = json.loads(kept[0]["value"]).get("renewal") if kept else None
