@@ -27,6 +27,7 @@ from colonnade.ports.outside.tables import Batch, Divided, Division
 
 BUCKET_CELLS = 2_000_000
 """Values that are sorted at once."""
+FEWEST_ROWS = 1000
 
 
 def divide(batches: Sequence[Batch], division: Division, folder: Path) -> Divided:
@@ -127,7 +128,7 @@ def _cut(rows: Rows, division: Division) -> Cut | None:
     if first == whole[0]:
         later = int(np.searchsorted(whole, first, side="right"))
         first = whole[later] if later < n else first
-    edges, parts = _edges(whole, first, max(1000, BUCKET_CELLS // len(rows.header)))
+    edges, parts = _edges(whole, first, max(FEWEST_ROWS, BUCKET_CELLS // len(rows.header)))
     return Cut(kind, first, known_until(first, division.delay, kind), edges, parts)
 
 

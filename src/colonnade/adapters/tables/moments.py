@@ -16,6 +16,7 @@ from colonnade.adapters.tables.parquet import DAY_US
 from colonnade.core.errors import UsageError
 
 Moments = NDArray[Any]
+MOST = 2**63 - 1
 INTEGER, NUMBER, DATE = "integer", "number", "date"
 
 
@@ -45,19 +46,35 @@ def together(kinds: set[str]) -> str:
 def moments(column: Column, kind: str) -> tuple[Moments, Bools]:
     """(values, where there is one). Raises UsageError for a value that is of another kind; empty ones may be."""
     found: tuple[Moments, Bools]
-    exact = column.integers() if kind == INTEGER else None
-    if exact is not None:
-        found = exact, np.ones(len(exact), bool)
+    if kind == INTEGER:
+        found = _exact(column)
     elif kind == DATE:
         found = column.dates()
     else:
         numbers = column.numbers()
-        there = ~np.isnan(numbers)
-        found = (np.where(there, numbers, 0).astype(np.int64) if kind == INTEGER else numbers), there
+        found = numbers, ~np.isnan(numbers)
     wrong = ~found[1] & ~column.empty
     if wrong.any():
         raise unreadable(column.texts()[int(np.flatnonzero(wrong)[0])])
     return found
+
+
+def _exact(column: Column) -> tuple[Moments, Bools]:
+    """Integers of 64 bits beside empty values; a fraction is rounded up, to the later moment."""
+    whole = column.integers()
+    if whole is not None:
+        return whole, np.ones(len(whole), bool)
+    there = ~np.isnan(column.numbers())
+    values = [_integer(text) if here else 0 for text, here in zip(column.texts(), there.tolist(), strict=True)]
+    return np.array(values, np.int64), there
+
+
+def _integer(text: str) -> int:
+    try:
+        found = int(text)
+    except ValueError:
+        found = math.ceil(float(text))
+    return max(-MOST, min(MOST, found))
 
 
 def known_until(first: Any, delay: float, kind: str) -> Any:

@@ -43,7 +43,7 @@ class ColumnProfile:
         self.rows = self.nulls = 0
         self._kinds = dict.fromkeys(KINDS, True)
         self._words: Counter[str] | None = Counter()
-        self._low, self._high, self._sum = np.inf, -np.inf, 0.0
+        self._low, self._high, self._mean, self._numbers = np.inf, -np.inf, 0.0, 0
         self._first, self._last = np.iinfo(np.int64).max, np.iinfo(np.int64).min
         self._hashes: Keys = np.empty(0, np.uint64)
         self._ranks: Keys = np.empty(0, np.uint64)
@@ -65,8 +65,9 @@ class ColumnProfile:
             if len(self._words) > EXACT:
                 self._count(of_words(self._words))
                 self._words = None
-                return self._add_values(column, first, counted=True)
-        return self._add_values(column, first, counted=self._words is not None)
+                self._add_values(column, first, counted=True)
+                return
+        self._add_values(column, first, counted=self._words is not None)
 
     def _add_values(self, column: Column, first: int, *, counted: bool) -> None:
         """The values beside their number; `counted`: how many different ones there are is known already."""
@@ -92,7 +93,8 @@ class ColumnProfile:
         self._words = both if both is not None and len(both) <= EXACT else None
         self._hashes = np.empty(0, np.uint64) if self._words is not None else _smallest(np.concatenate([mine, its]))
         self._low, self._high = min(self._low, other._low), max(self._high, other._high)
-        self._sum += other._sum
+        if other._numbers:
+            self._average(other._mean, other._numbers)
         self._first, self._last = min(self._first, other._first), max(self._last, other._last)
         self._sample(np.concatenate([self._ranks, other._ranks]), np.concatenate([self._values, other._values]))
 
@@ -107,7 +109,7 @@ class ColumnProfile:
         if self._words is None:
             found["distinct_estimated"] = True
         if kind in {"integer", "number"} and filled:
-            found |= {"min": float(self._low), "max": float(self._high), "mean": self._sum / filled}
+            found |= {"min": float(self._low), "max": float(self._high), "mean": self._mean}
             cuts = np.quantile(self._values, QUANTILES, method="inverted_cdf")
             found["quantiles"] = {f"{q:g}": float(cut) for q, cut in zip(QUANTILES, cuts, strict=True)}
         elif kind == "date" and filled:
@@ -120,7 +122,7 @@ class ColumnProfile:
     def _add_numbers(self, numbers: Floats, empty: Bools, first: int, *, counted: bool) -> None:
         filled = numbers[~empty]
         self._low, self._high = min(self._low, filled.min()), max(self._high, filled.max())
-        self._sum += float(filled.sum())
+        self._average(float((filled / len(filled)).sum()), len(filled))
         if not counted:
             self._count(_of_numbers(filled))
         ranks = mixed(np.arange(first, first + len(numbers), dtype=np.uint64))[~empty]
@@ -128,6 +130,12 @@ class ColumnProfile:
             near = ranks < self._ranks[-1]
             ranks, filled = ranks[near], filled[near]
         self._sample(np.concatenate([self._ranks, ranks]), np.concatenate([self._values, filled]))
+
+    def _average(self, mean: float, numbers: int) -> None:
+        """Take so many numbers of that mean in; none of the sums can overflow."""
+        self._numbers += numbers
+        part = numbers / self._numbers
+        self._mean = self._mean * (1 - part) + mean * part
 
     def _count(self, hashes: Keys) -> None:
         if len(self._hashes) == SMALLEST:
