@@ -55,7 +55,7 @@ def test_told_truths_are_rows_with_the_columns_of_the_data(tmp_path: Path) -> No
     watch = WatchRoom(labels=LabelRule("customer", "y"))
     watch.promote()
     room = ModelRoom(tmp_path, label="y", time="when", rules=Rules(unique=("customer",)))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"customer": "a", "x": 1, "extra": 1},
         {"customer": "b", "x": 2},
         {"customer": "c", "x": 3},
