@@ -19,7 +19,7 @@ from scripts.make_credit import HOME, batch, write
 
 pytestmark = pytest.mark.slow
 ROW = {"age": 41, "income": 38.0, "debt": 3.0, "months_employed": 60, "late_before": 0, "region": "north"}
-ROLLOUT = "{shadow: 1000, canary: [5, 25, 100], stage_requests: 400, quiet_s: 3, rehearse: 400}"
+ROLLOUT = "{shadow: 2000, canary: [5, 25, 100], stage_requests: 400, quiet_s: 3, rehearse: 400}"
 FAULT = """
     if random.random() < float(model["fails"]):
         raise RuntimeError("a fault that no gate sees")

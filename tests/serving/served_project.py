@@ -24,7 +24,7 @@ models:
     train: ./train.py
     evaluate: ./evaluate.py
 services:
-  credit: {{model: credit{more}}}
+  credit: {{model: credit, rollout: none{more}}}
 """
 ONNX = """\
 import csv, json, os
