@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from colonnade.app.answering import Answering
 from colonnade.app.house import SYSTEM, House
+from colonnade.app.offers import HouseOffers
 from colonnade.app.pages import Pages
 from colonnade.app.runtime import Runtime
 from colonnade.app.settings.declaration import PERSON, parse_declaration
@@ -34,11 +35,6 @@ from colonnade.gateway.backend import (
     Version,
     Walk,
 )
-from colonnade.gateway.compute import ComputeBackend
-from colonnade.gateway.inference import ServingBackend
-from colonnade.gateway.labels import LabelsBackend
-from colonnade.gateway.mlflow.backend import TrackingBackend
-from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.knowledge.asking import Mode
 from colonnade.ports.outside.state import Row, Transaction
 
@@ -54,11 +50,12 @@ USED_EVERY_MS = 60_000
 _log = logging.getLogger("colonnade.backend")
 
 
-class HouseBackend:
+class HouseBackend(HouseOffers):
     """Implements `gateway.backend.Backend`."""
 
     def __init__(self, house: House, runtime: Runtime, port: int) -> None:
-        self._house, self._runtime, self._port = house, runtime, port
+        super().__init__(house)
+        self._runtime, self._port = runtime, port
         self._answering = Answering(house, runtime.writer)
         self._pages = Pages(house)
         self._changes = threading.Condition()
@@ -75,32 +72,6 @@ class HouseBackend:
         with self._refreshing:
             self._version += 1
             self._snapshot = take_snapshot(self._house, self._version, self._port)
-
-    @property
-    def compute(self) -> ComputeBackend | None:
-        """See `gateway.compute`."""
-        computing = self._house.computing
-        return None if computing is None or (computing.closed and not computing.leases.open()) else computing
-
-    @property
-    def serving(self) -> ServingBackend | None:
-        """See `gateway.inference`."""
-        return self._house.serving
-
-    @property
-    def training(self) -> TrainingBackend | None:
-        """See `gateway.models_admin`."""
-        return self._house.modelling
-
-    @property
-    def labels(self) -> LabelsBackend | None:
-        """See `gateway.labels`."""
-        return self._house.watching
-
-    @property
-    def tracking(self) -> TrackingBackend | None:
-        """See `gateway.mlflow`."""
-        return self._house.tracking
 
     # the hot path
     def snapshot(self) -> Snapshot:

@@ -55,6 +55,13 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "unknown_device": (400, "There is no such device. `colonnade gpu` lists them by place, uuid and ref."),
     "unknown_queue": (400, "No queue of that name is declared under `compute.queues`."),
     "unknown_job": (400, "No job of that name is declared under `compute.jobs`."),
+    "may_not_approve": (
+        403,
+        (
+            "The word of this key's person does not count here. `approve:` of the declaration names whose does, "
+            "`colonnade approve` lists what waits and for whom."
+        ),
+    ),
     "overloaded": (429, "The service has as many requests under way as it takes. Try again after `retry-after`."),
     "service_unready": (503, "No replica answers for the service's model yet. `colonnade status` says why."),
     "model_timeout": (504, "The model did not answer in time. It may be busy, or hang: `colonnade logs` of its run."),

@@ -16,6 +16,7 @@ from contextlib import aclosing
 from colonnade.core.errors import ColonnadeError
 from colonnade.gateway import (
     admin,
+    approvals,
     ask,
     chat,
     compute,
@@ -26,6 +27,7 @@ from colonnade.gateway import (
     models,
     models_admin,
     openapi,
+    pipelines_admin,
 )
 from colonnade.gateway.auth import COOKIE, SAFE, acting_as, by_hash, check_origin, identify, password_asker, same_site
 from colonnade.gateway.backend import Backend, Snapshot
@@ -74,7 +76,21 @@ class Gateway:
         self.context = Context(backend, Upstreams())
         self._console = console
         made: list[Endpoint] = []
-        for room in (models, chat, ask, documents, mcp, admin, models_admin, compute, inference, labels, mlflow):
+        for room in (
+            models,
+            chat,
+            ask,
+            documents,
+            mcp,
+            admin,
+            approvals,
+            models_admin,
+            pipelines_admin,
+            compute,
+            inference,
+            labels,
+            mlflow,
+        ):
             made += room.endpoints(self.context)
         made += openapi.endpoints(made)
         self.router = Router(made)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from colonnade.core.answers import Answer, Asker, Found
+from colonnade.gateway.offers import Offers
 from colonnade.gateway.views import AnswerView as AnswerView
 from colonnade.gateway.views import FileView as FileView
 from colonnade.gateway.views import KnowledgeView as KnowledgeView
@@ -25,12 +26,6 @@ from colonnade.gateway.views import Walk as Walk
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from colonnade.gateway.compute import ComputeBackend
-    from colonnade.gateway.inference import ServingBackend
-    from colonnade.gateway.labels import LabelsBackend
-    from colonnade.gateway.mlflow.backend import TrackingBackend
-    from colonnade.gateway.models_admin import TrainingBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,7 @@ class Capture:
     tokens_out: int
 
 
-class Backend(Protocol):
+class Backend(Offers, Protocol):
     """The house behind the gateway."""
 
     def snapshot(self) -> Snapshot:
@@ -276,29 +271,4 @@ class Backend(Protocol):
 
     def stop(self) -> None:
         """Begin to drain."""
-        ...
-
-    @property
-    def compute(self) -> ComputeBackend | None:
-        """GPUs and what runs on them; None where the declaration has no section `compute`."""
-        ...
-
-    @property
-    def training(self) -> TrainingBackend | None:
-        """Models that train themselves; None where none is declared."""
-        ...
-
-    @property
-    def serving(self) -> ServingBackend | None:
-        """Models that are served; None where no service has one."""
-        ...
-
-    @property
-    def labels(self) -> LabelsBackend | None:
-        """Whoever takes truths about predictions in; None where no service has a model."""
-        ...
-
-    @property
-    def tracking(self) -> TrackingBackend | None:
-        """Runs that other programs tell of, by MLflow's API."""
         ...

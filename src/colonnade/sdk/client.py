@@ -142,9 +142,26 @@ class Client:
         """Back to the version that was live before, or to a given one: `colonnade.rollback/1`."""
         return self._post("/admin/rollback", {"ref": ref, "to": to})
 
+    def approvals(self) -> dict[str, Any]:
+        """What waits for a person's word: `colonnade.approvals/1`."""
+        return self._get("/admin/approvals")
+
+    def approve(self, ref: str, verdict: str = "allow") -> dict[str, Any]:
+        """Say the word, allow or deny, with one's own key: `colonnade.approval/1`."""
+        return self._post("/admin/approvals", {"ref": ref, "verdict": verdict})
+
     def train(self, model: str) -> dict[str, Any]:
         """Train a model now, by hand: `colonnade.training/1`, at once."""
         return self._post("/admin/models/train", {"model": model})
+
+    # pipelines
+    def run_pipeline(self, pipeline: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run a pipeline by its name, or FILE.py:FUNCTION: `colonnade.pipeline_asked/1`, at once."""
+        return self._post("/admin/pipelines/run", {"pipeline": pipeline, "parameters": dict(parameters or {})})
+
+    def pipeline_run(self, ref: str, *, files: bool = False) -> dict[str, Any]:
+        """How a run stands, with `value` once it is done: `colonnade.pipeline_run/1`."""
+        return self._post("/admin/pipelines/look", {"ref": ref, "files": files})
 
     def stop(self) -> dict[str, Any]:
         """Begin to drain."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from colonnade.core.answers import Answer, Asker, Citation, Found
 from colonnade.core.errors import UnknownName
+from colonnade.gateway.approvals import ApprovingBackend
 from colonnade.gateway.backend import (
     AnswerView,
     Capture,
@@ -28,7 +29,10 @@ from colonnade.gateway.backend import (
 )
 from colonnade.gateway.compute import ComputeBackend
 from colonnade.gateway.inference import ServingBackend
+from colonnade.gateway.labels import LabelsBackend
+from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
+from colonnade.gateway.pipelines_admin import PipelinesBackend
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_documents import Doc, fixed_id
 
@@ -78,6 +82,30 @@ def spans(text: str) -> list[tuple[int, int]]:
     return [(m.start(), m.end()) for m in re.finditer(r"[^\s#][^\n]*?(?:[.!?](?=\s)|(?=\n)|$)", text)]
 
 
+class NobodyAsked:
+    """`ApprovingBackend` of a house where nothing waits."""
+
+    def waiting(self, asker: Asker) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
+        """Nothing."""
+        return []
+
+    def approve(self, asker: Asker, ref: str, *, allow: bool) -> Mapping[str, Any]:  # noqa: ARG002
+        """Nothing to say."""
+        raise UnknownName(f"{ref!r} waits for nobody")
+
+
+class NoPipelines:
+    """`PipelinesBackend` of a house where none is declared."""
+
+    def run(self, asker: Asker, pipeline: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+        """None."""
+        raise UnknownName(f"no pipeline {pipeline!r} is declared")
+
+    def look(self, ref: str, *, files: bool) -> Mapping[str, Any]:  # noqa: ARG002
+        """None."""
+        raise UnknownName(f"there is no run of a pipeline {ref!r}")
+
+
 class FakeHouse:
     """Documents, rights and answers in memory; `FakeBackend` adds pages and administration.
 
@@ -98,6 +126,10 @@ class FakeHouse:
         self.compute: ComputeBackend | None = None
         self.training: TrainingBackend | None = None
         self.serving: ServingBackend | None = None
+        self.labels: LabelsBackend | None = None
+        self.approving: ApprovingBackend = NobodyAsked()
+        self.tracking: TrackingBackend | None = None
+        self.pipelines: PipelinesBackend = NoPipelines()
         self._now = data.NOW_MS
         self._count = 0
         self._answers: dict[str, AnswerView] = {}

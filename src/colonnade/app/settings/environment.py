@@ -89,6 +89,11 @@ class Places:
         return self.home / "owner.token"
 
 
+def own_key() -> str:
+    """A person's own key, for what an owner's token may not say: `$COLONNADE_KEY`, or ""."""
+    return os.environ.get("COLONNADE_KEY", "").strip()
+
+
 def find_places(start: str | None) -> Places:
     """The places for `-C START`: a folder, a declaration file, or None for the nearest one from here upwards."""
     given = Path(start) if start else None

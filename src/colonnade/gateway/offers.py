@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a house may offer beside knowledge, each as its own part of the gateway asks for it; None where the declaration
+asks for nothing of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from colonnade.gateway.approvals import ApprovingBackend
+    from colonnade.gateway.compute import ComputeBackend
+    from colonnade.gateway.inference import ServingBackend
+    from colonnade.gateway.labels import LabelsBackend
+    from colonnade.gateway.mlflow.backend import TrackingBackend
+    from colonnade.gateway.models_admin import TrainingBackend
+    from colonnade.gateway.pipelines_admin import PipelinesBackend
+
+
+class Offers(Protocol):
+    """Part of `gateway.backend.Backend`."""
+
+    @property
+    def compute(self) -> ComputeBackend | None:
+        """GPUs and what runs on them; None where the declaration has no section `compute`."""
+        ...
+
+    @property
+    def training(self) -> TrainingBackend | None:
+        """Models that train themselves; None where none is declared."""
+        ...
+
+    @property
+    def serving(self) -> ServingBackend | None:
+        """Models that are served; None where no service has one."""
+        ...
+
+    @property
+    def labels(self) -> LabelsBackend | None:
+        """Whoever takes truths about predictions in; None where no service has a model."""
+        ...
+
+    @property
+    def tracking(self) -> TrackingBackend | None:
+        """Runs that other programs tell of, by MLflow's API."""
+        ...
+
+    @property
+    def pipelines(self) -> PipelinesBackend:
+        """Pipelines of Python functions."""
+        ...
+
+    @property
+    def approving(self) -> ApprovingBackend:
+        """What waits for a person's word."""
+        ...
