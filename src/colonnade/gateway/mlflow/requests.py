@@ -5,6 +5,7 @@ out, integers may be strings, `NaN` and `Infinity` too (proto3's JSON). What a f
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -426,7 +427,17 @@ def read_fields(given: Any, kind: type[R]) -> R:
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ApiError(400, f"Invalid value for a parameter: {error}", code="invalid_value") from error
+        raise ApiError(400, _said(str(error), given), code="invalid_value") from error
+
+
+def _said(error: str, given: Any) -> str:
+    """What is wrong, in the words of MLflow's server: which parameter, and its value."""
+    if absent := re.fullmatch(r"Object missing required field `(\w+)`", error):
+        return f"Missing value for required parameter '{absent[1]}'. See the API docs for more information."
+    if (at := re.search(r" - at `\$\.(\w+)", error)) and isinstance(given, dict):
+        shown = msgspec.json.encode(given.get(at[1]), order="sorted").decode()[:200]
+        return f"Invalid value {shown} for parameter '{at[1]}' supplied: {error}"
+    return f"Invalid value for a parameter: {error}"
 
 
 def _present(value: Any) -> Any:

@@ -143,8 +143,9 @@ def inner_path(path: str) -> str:
     while (again := unquote(plain)) != plain:
         plain = again
     parts = plain.split("/")
-    if path and ({"", ".", ".."} & set(parts) or any(ord(c) < 32 or c == "\\" for c in plain) or ":" in parts[0]):
-        raise wrong(f"Invalid path: {path!r}")
+    drive = any(len(part) == 2 and part[1] == ":" for part in parts)
+    if path and (drive or {"", ".", ".."} & set(parts) or any(ord(c) < 32 or c == "\\" for c in plain)):
+        raise wrong("Invalid path")
     return bounded(path, PATH_CHARS, "path")
 
 

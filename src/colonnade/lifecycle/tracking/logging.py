@@ -52,6 +52,10 @@ class Logging:
                                    ("tags", tags, checks.BATCH_OTHERS)):  # fmt: skip
             _few(what, len(given), limit)
         _few("metrics, params, and tags", len(metrics) + len(params) + len(tags), checks.BATCH_ALL)
+        if not all(one.keys() >= {"key", "value", "timestamp"} for one in metrics):
+            shown = json.dumps(list(metrics), sort_keys=True, separators=(",", ":"))[:500]
+            said = "each needs a key, a value and a timestamp"
+            raise wrong(f"Invalid value {shown} for parameter 'metrics' supplied: {said}")
         read = [
             checks.param(one.get("key"), one.get("value"), path=f"params[{at}].key") for at, one in enumerate(params)
         ]
@@ -134,10 +138,13 @@ class Logging:
 
     def histories(self, *, run_id: Sequence[str] = (), metric_key: str = "", max_results: int | None = None) -> Any:
         """The same series of several runs."""
-        if not run_id or not metric_key:
-            raise wrong("GetMetricHistoryBulk request must specify at least one run_id, and a metric_key.")
+        asked = "GetMetricHistoryBulk request"
+        if not run_id:
+            raise wrong(f"{asked} must specify at least one run_id.")
         if len(run_id) > BULK_RUNS:
-            raise wrong(f"GetMetricHistoryBulk request cannot specify more than {BULK_RUNS} run_ids.")
+            raise wrong(f"{asked} cannot specify more than {BULK_RUNS} run_ids. Received {len(run_id)} run_ids.")
+        if not metric_key:
+            raise wrong(f"{asked} must specify a metric_key.")
         size = min(pages.bounded(max_results, 1 << 31), BULK_POINTS)
         found: list[dict[str, Any]] = []
         for ident in sorted(run_id):

@@ -26,11 +26,9 @@ def page(found: Sequence[T], most: int | None, token: str | None, *, limit: int 
 def bounded(most: int | None, limit: int = MOST) -> int:
     """How many results are wanted. Raises UsageError."""
     size = limit if most is None else most
-    name = "Invalid value for request parameter 'max_results'"
-    if size < 1:
-        raise wrong(f"{name}. It must be a positive integer, but got value {size}")
-    if size > limit:
-        raise wrong(f"{name}. It must be at most {limit}, but got value {size}")
+    if not 1 <= size <= limit:
+        said = f"It must be a positive integer, at most {limit}"
+        raise wrong(f"Invalid value {size} for parameter 'max_results' supplied: {said}")
     return size
 
 

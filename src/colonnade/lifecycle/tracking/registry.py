@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colonnade.lifecycle.tracking import checks, filters, pages
+from colonnade.lifecycle.tracking.aliases import Registered
 from colonnade.lifecycle.tracking.checks import taken, wrong
 from colonnade.lifecycle.tracking.things import Things, told
-from colonnade.lifecycle.tracking.versions import PROMPT_TAG, Registered, Versions, asks_for_prompts
+from colonnade.lifecycle.tracking.versions import PROMPT_TAG, Versions, asks_for_prompts
 from colonnade.ports.outside.state import Transaction
 
 LANGUAGE = filters.Language(
@@ -66,7 +67,7 @@ class Registry:
                     raise taken(f"Registered Model (name={new_name}) already exists.")
                 if self._state.rows("pipelines_of_model", model=here.model, limit=1):
                     raise wrong(f"The model {name} is declared in colonnade.yaml: it is renamed there")
-                self._versions.rename(tx, here, new_name)
+                self._versions.aliases.rename(tx, here, new_name)
                 tx.run("model_rename", id=here.model, name=new_name)
                 self._put(tx, here)
         return self.get(name=new_name)
@@ -123,7 +124,7 @@ class Registry:
 
     def _view(self, here: Registered) -> dict[str, Any]:
         newest = self._versions.newest(here)
-        aliases = [{"alias": row["alias"], "version": str(row["version"])} for row in self._versions.aliases(here)]
+        aliases = [{"alias": row["alias"], "version": str(row["version"])} for row in self._versions.aliases.of(here)]
         return {
             "name": here.name, "creation_timestamp": here.made_ms, "last_updated_timestamp": here.changed_ms,
             "description": here.description, "tags": told(here.tags), "aliases": aliases,

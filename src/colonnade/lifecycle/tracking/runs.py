@@ -96,6 +96,7 @@ class Runs:
 
     def one(self, ident: str) -> Thing:
         """A run by its id. Raises UnknownName."""
+        _named(ident)
         found = self._things.find(ident, RUN)
         if found is None:
             raise missing(f"Run with id={ident[:80]} not found")
@@ -103,6 +104,7 @@ class Runs:
 
     def active_in(self, tx: Transaction, ident: str) -> Thing:
         """A run that may be changed, within a transaction. Raises UnknownName, UsageError."""
+        _named(ident)
         run = self._things.find_in(tx, ident, RUN)
         if run is None:
             raise missing(f"Run with id={ident[:80]} not found")
@@ -165,6 +167,11 @@ class Runs:
         parent = tags.get(PARENT_TAG)
         if parent and self._things.find_in(tx, parent, RUN) is not None:
             tx.run("run_parent", id=ident, parent=parent)
+
+
+def _named(ident: str) -> None:
+    if not ident:
+        raise wrong("Missing value for required parameter 'run_id'.")
 
 
 def _ours(state: str) -> str:

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colonnade.lifecycle.tracking import filters, inputs, pages
+from colonnade.lifecycle.tracking.checks import wrong
 from colonnade.lifecycle.tracking.experiments import STAGES, number_of
 from colonnade.lifecycle.tracking.runs import STATUS, Runs
 from colonnade.lifecycle.tracking.things import ACTIVE, RUN, Thing, Things
 from colonnade.ports.outside.state import Row
 
+MOST_EXPERIMENTS = 20
 CONTEXT_TAG = "mlflow.data.context"
 _ENTITIES = {
     **dict.fromkeys(("attribute", "attributes", "attr", "run"), "attribute"),
@@ -67,8 +69,13 @@ class RunSearch:
 
     def datasets(self, *, experiment_ids: Sequence[str] = ()) -> Any:
         """Names, digests and contexts of the data sets that runs of these groups read."""
+        if not experiment_ids:
+            raise wrong("SearchDatasets request must specify at least one experiment_id.")
+        if len(experiment_ids) > MOST_EXPERIMENTS:
+            said = f"more than {MOST_EXPERIMENTS} experiment_ids. Received {len(experiment_ids)} experiment_ids."
+            raise wrong(f"SearchDatasets request cannot specify {said}")
         found: dict[tuple[str, ...], dict[str, str]] = {}
-        for ident in experiment_ids[:100]:
+        for ident in experiment_ids:
             for one in self._seen(number_of(ident)):
                 for read in one.inputs() if one.run.stage == ACTIVE else ():
                     data, context = read["dataset"], _context(read)

@@ -31,6 +31,8 @@ class Point:
 def read_point(given: Mapping[str, Any], path: str = "") -> Point:
     """A metric as a client sends it, checked. Raises UsageError."""
     dot = f"{path}." if path else ""
+    if not given.get("key"):
+        raise checks.wrong(f"Missing value for required parameter '{dot}key'. A metric needs a name.")
     name = checks.key(given.get("key"), path=f"{dot}name")
     value = checks.real(given.get("value"), f"{dot}value")
     at_ms = checks.number(given.get("timestamp"), f"{dot}timestamp", 0)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions of registered models, and the aliases that point to them.
+"""Versions of registered models, and which of them an alias means.
 
-A version whose files lie with us is an artifact that never changes: it is pinned when it is registered. An alias is a
-Name (kind `alias`, `MODEL@ALIAS`), moved by compare-and-set with its entries in one transaction.
+A version whose files lie with us is an artifact that never changes: it is pinned when it is registered.
 """
 
 from __future__ import annotations
@@ -14,16 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from colonnade.core import tracking_entries
-from colonnade.core.errors import Lost
 from colonnade.core.ids import is_id
 from colonnade.lifecycle.tracking import checks, filters, pages
+from colonnade.lifecycle.tracking.aliases import Aliases, Registered, Version
 from colonnade.lifecycle.tracking.checks import missing, wrong
 from colonnade.lifecycle.tracking.files import Files, Place, pinned_uri
 from colonnade.lifecycle.tracking.models import Models
 from colonnade.lifecycle.tracking.things import RUN, Things, told
 from colonnade.ports.outside.state import Row, Transaction
 
-ALIAS = "alias"
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 LANGUAGE = filters.Language(
     {"attribute": "attribute", "attributes": "attribute", "tag": "tag", "tags": "tag"},
@@ -36,44 +34,20 @@ MOST = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """A registered model; `model` is its id."""
-
-    model: str
-    name: str
-    made_ms: int
-    changed_ms: int
-    description: str
-    tags: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version; `digest` names its files, or stands for a place elsewhere. `run`: the run here that gave it, or ""."""
-
-    model: str
-    number: int
-    digest: str
-    run: str
-    made_ms: int
-    changed_ms: int
-    doc: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class _Source:
-    """What a version is made of: our own files, or (`digest` "") a place that we do not read."""
+    """What a version is made of: our own files, or (`digest` "") a place that we do not read; `place` "" is its own."""
 
     digest: str
     run: str
     model_id: str
+    place: str = ""
 
 
 class Versions:
     """Versions and aliases of one project's registered models."""
 
     def __init__(self, things: Things, files: Files, models: Models) -> None:
-        self._things, self._files, self._models = things, files, models
+        self._things, self._files, self._models, self.aliases = things, files, models, Aliases(things)
         self._state, self._journal, self._project = things.state, things.journal, things.project
 
     def create(
@@ -84,10 +58,11 @@ class Versions:
         name = checks.model_name(name)
         marked = checks.tags(tags, checks.MODEL_TAG_CHARS)
         made = self._source(source, run_id, model_id, prompt=marked.get(PROMPT_TAG) == "true")
-        digest = made.digest or self._elsewhere(source)
+        place = made.place or source
+        digest = made.digest or self._elsewhere(place)
         run = run_id or made.run
         doc = {"source": source, "run_id": run, "run_link": run_link, "description": description, "tags": marked,
-               "model_id": made.model_id, "here": bool(made.digest)}  # fmt: skip
+               "model_id": made.model_id, "here": bool(made.digest), "place": place}  # fmt: skip
         with self._state.transaction() as tx:
             here = self.registered(name)
             number = tx.rows("model_version_last", model=here.model)[0]["version"] + 1
@@ -119,9 +94,9 @@ class Versions:
         """Gone, with the aliases that point to it."""
         with self._state.transaction() as tx:
             here, found = self._find(name, version)
-            for row in self.aliases(here):
+            for row in self.aliases.of(here):
                 if row["version"] == found.number:
-                    self._unset(tx, actor, here, row)
+                    self.aliases.unset(tx, actor, here, row["alias"])
             tx.run("model_version_put", model=here.model, version=found.number, gone=1, now_ms=self._state.now_ms(),
                    sealed=self._seal(here.model, found.number, {}))  # fmt: skip
             self._touch(tx, here)
@@ -156,7 +131,7 @@ class Versions:
     def download_uri(self, *, name: str, version: str) -> Any:
         """Where its files are read: what is pinned here, or the place that was named."""
         _, found = self._find(name, version)
-        return {"artifact_uri": pinned_uri(found.digest) if found.doc["here"] else found.doc["source"]}
+        return {"artifact_uri": pinned_uri(found.digest) if found.doc["here"] else found.doc["place"]}
 
     def set_tag(self, *, name: str, version: str, key: str, value: str = "") -> Any:
         """Set a tag."""
@@ -180,21 +155,14 @@ class Versions:
         alias = checks.alias(alias, new=True)
         with self._state.transaction() as tx:
             here, found = self._find(name, version)
-            tx.run("alias_add", id=self._state.new_id("ali"), project=self._project, model=here.model, alias=alias)
-            row = tx.rows("alias_get", model=here.model, alias=alias)[0]
-            tx.run("alias_put", id=row["id"], version=found.number)
-            generation = self._point(tx, f"{here.name}@{alias}", found.digest)
-            self._tell(tx, actor, here, row, "set", found, generation)
+            self.aliases.point(tx, actor, here, alias, found)
         return {}
 
     def delete_alias(self, actor: str, *, name: str, alias: str) -> Any:
         """An alias points to nothing; one that is not there is no error."""
         alias = checks.alias(alias)
         with self._state.transaction() as tx:
-            here = self.registered(name)
-            rows = tx.rows("alias_get", model=here.model, alias=alias)
-            if rows and rows[0]["version"] is not None:
-                self._unset(tx, actor, here, rows[0])
+            self.aliases.unset(tx, actor, self.registered(name), alias)
         return {}
 
     def by_alias(self, *, name: str, alias: str) -> Any:
@@ -206,10 +174,10 @@ class Versions:
             if newest is None:
                 raise missing(f"Latest version not found for model {name}.")
             return {"model_version": self.view(here, newest)}
-        rows = self._state.rows("alias_get", model=here.model, alias=alias)
-        if not rows or rows[0]["version"] is None:
+        number = self.aliases.version_of(here, alias)
+        if number is None:
             raise wrong(f"Registered model alias {alias} not found.")
-        return self.get(name=name, version=str(rows[0]["version"]))
+        return self.get(name=name, version=str(number))
 
     def registered(self, name: str) -> Registered:
         """A registered model by its name. Raises UnknownName."""
@@ -230,21 +198,10 @@ class Versions:
         rows = self._state.rows("model_versions_of", model=here.model)
         return self._version(rows[-1]) if rows else None
 
-    def aliases(self, here: Registered) -> list[Row]:
-        """A model's aliases that point to something."""
-        return self._state.rows("aliases_of", model=here.model)
-
-    def rename(self, tx: Transaction, here: Registered, name: str) -> None:
-        """The Names of a model's aliases follow its own."""
-        for row in self.aliases(here):
-            old = tx.rows("name_get", project=self._project, kind=ALIAS, name=f"{here.name}@{row['alias']}")[0]
-            self._unpoint(tx, f"{here.name}@{row['alias']}", old["generation"])
-            self._point(tx, f"{name}@{row['alias']}", old["digest"])
-
     def drop_all(self, tx: Transaction, actor: str, here: Registered) -> None:
         """Versions and aliases of a model that is registered no more."""
-        for row in self.aliases(here):
-            self._unset(tx, actor, here, row)
+        for row in self.aliases.of(here):
+            self.aliases.unset(tx, actor, here, row["alias"])
         tx.run("model_versions_drop", model=here.model, now_ms=self._state.now_ms())
 
     def view(self, here: Registered, found: Version) -> dict[str, Any]:
@@ -255,7 +212,7 @@ class Versions:
             "name": here.name, "version": str(found.number), "creation_timestamp": found.made_ms,
             "last_updated_timestamp": found.changed_ms, "current_stage": "None", "description": doc["description"],
             "source": doc["source"], "status": "READY", "tags": told(doc["tags"]),
-            "aliases": [row["alias"] for row in self.aliases(here) if row["version"] == found.number],
+            "aliases": [row["alias"] for row in self.aliases.of(here) if row["version"] == found.number],
             **{key: value for key, value in told_of.items() if value},
         }  # fmt: skip
 
@@ -288,7 +245,8 @@ class Versions:
         if not version.isdecimal():
             version = self.by_alias(name=name, alias=version)["model_version"]["version"]
         _, found = self._find(name, version)
-        return _Source(found.digest if found.doc["here"] else "", found.run, found.doc["model_id"])
+        doc = found.doc
+        return _Source(found.digest if doc["here"] else "", doc["run_id"], doc["model_id"], doc["place"])
 
     def _pinned(self, place: Place, model_id: str) -> _Source:
         artifact = self._files.pin("model", place, {})
@@ -327,42 +285,6 @@ class Versions:
         body = json.dumps({"description": here.description, "tags": dict(here.tags)}, ensure_ascii=False).encode()
         sealed = self._things.keys.seal((here.model,), body, f"{here.model}/registered")
         tx.run("registered_put", model=here.model, now_ms=self._state.now_ms(), sealed=sealed)
-
-    def _unset(self, tx: Transaction, actor: str, here: Registered, row: Row) -> None:
-        name = f"{here.name}@{row['alias']}"
-        generation = tx.rows("name_get", project=self._project, kind=ALIAS, name=name)[0]["generation"]
-        self._unpoint(tx, name, generation)
-        tx.run("alias_put", id=row["id"], version=None)
-        self._tell(tx, actor, here, row, "deleted", None, generation + 1)
-
-    def _point(self, tx: Transaction, name: str, digest: str) -> int:
-        """Move a Name by compare-and-set; its generation from now on."""
-        rows = tx.rows("name_get", project=self._project, kind=ALIAS, name=name)
-        if not rows:
-            tx.run("name_create", project=self._project, kind=ALIAS, name=name, digest=digest)
-            return 1
-        generation = int(rows[0]["generation"])
-        if not tx.run("name_move", project=self._project, kind=ALIAS, name=name, digest=digest, generation=generation):
-            raise Lost("the alias was moved at the same time", hint="try again")
-        return generation + 1
-
-    def _unpoint(self, tx: Transaction, name: str, generation: int) -> None:
-        if not tx.run("name_drop", project=self._project, kind=ALIAS, name=name, generation=generation):
-            raise Lost("the alias was moved at the same time", hint="try again")
-
-    def _tell(
-        self, tx: Transaction, actor: str, here: Registered, row: Row, change: str, found: Version | None,
-        generation: int,
-    ) -> None:  # fmt: skip
-        """Two entries: of the alias, and of its model, so that `why` of each leads to who did it."""
-        number = found.number if found is not None else int(row["version"])
-        tx.append(tracking_entries.alias_moved(
-            self._journal.stamp(actor), self._journal.mac, alias=row["id"], name=row["alias"], change=change,
-            number=number, generation=generation, version=found.digest if found else None,
-            run=(found.run or None) if found else None,
-        ))  # fmt: skip
-        tx.append(tracking_entries.model_aliased(self._journal.stamp(actor), model=here.model, alias=row["id"],
-                                                 change=change, number=number))  # fmt: skip
 
 
 def asks_for_prompts(clauses: Sequence[filters.Clause]) -> bool:
