@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from colonnade.core import entries, lease_entries, model_entries
+from colonnade.core import entries, lease_entries, model_entries, tracking_entries
 from colonnade.core.claims import Claim
 from colonnade.core.entries import Stamp
 from colonnade.core.ids import PREFIXES, new_id
@@ -27,6 +27,7 @@ def ident(prefix: str) -> str:
 DIGEST = "sha256:" + "ab" * 32
 SAMPLES: dict[str, Any] = {
     "found": {"difference_millionths": -4_100, "high_millionths": -2_200, "low_millionths": -5_900},
+    "alias": ident("ali"),
     "answer": ident("ans"),
     "as_of_ms": 1,
     "asker": ident("prn"),
@@ -81,6 +82,7 @@ SAMPLES: dict[str, Any] = {
     "knowledge": ident("knw"),
     "ms": 41,
     "name": SECRET,
+    "number": 3,
     "note": SECRET,
     "on": ident("knw"),
     "path": SECRET,
@@ -110,7 +112,7 @@ ENUMERATED = {
 }
 BUILDERS = {
     name.replace("_", ".", 1): builder
-    for module in (entries, lease_entries, model_entries)
+    for module in (entries, lease_entries, model_entries, tracking_entries)
     for name, builder in inspect.getmembers(module, inspect.isfunction)
     if not name.startswith("_") and builder.__module__ == module.__name__
 }
