@@ -15,6 +15,7 @@ from colonnade.gateway.http import Answered, Disconnected, Request, Response, of
 from colonnade.gateway.mlflow import requests as r
 from colonnade.gateway.mlflow.answers import answer
 from colonnade.gateway.mlflow.backend import TrackingBackend
+from colonnade.gateway.mlflow.reading import read_fields
 from colonnade.gateway.router import Endpoint, Who
 
 ROOT = "/api/2.0/mlflow-artifacts/artifacts"
@@ -53,7 +54,7 @@ def file_endpoints(context: Context) -> list[Endpoint]:
 
     async def listing(request: Request) -> Answered:
         assert request.asker is not None
-        given = msgspec.to_builtins(r.read_fields(dict(request.query), r.Path))
+        given = msgspec.to_builtins(read_fields(dict(request.query), r.Path))
         return answer(await offload(backend().call, request.asker, "files/list", given))
 
     errors = ("invalid_value", "not_found")

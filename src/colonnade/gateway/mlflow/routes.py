@@ -16,9 +16,11 @@ from msgspec import Struct
 from colonnade.gateway.context import Context
 from colonnade.gateway.failures import ApiError, not_found
 from colonnade.gateway.http import Answered, Handler, Request, Response, offload
+from colonnade.gateway.mlflow import registering as g
 from colonnade.gateway.mlflow import requests as r
 from colonnade.gateway.mlflow.answers import answer
 from colonnade.gateway.mlflow.files import file_endpoints
+from colonnade.gateway.mlflow.reading import read_body, read_fields
 from colonnade.gateway.router import Endpoint, Router, Who
 
 ROOT = "/api/2.0/mlflow/"
@@ -64,27 +66,27 @@ ROUTES: tuple[tuple[str, str, str, type[Struct], str], ...] = (
     ("DELETE", "logged-models/{model_id}/tags/{tag_key}", "logged-models/delete-tag", r.Nothing, "Take a tag away."),
     ("POST", "logged-models/{model_id}/params", "logged-models/log-params", r.Params, "A model's parameters."),
     ("GET", "logged-models/{model_id}/artifacts/directories", "logged-models/list", r.ModelFiles, "A model's files."),
-    ("POST", "registered-models/create", "", r.NewRegistered, "Register a model's name."),
-    ("GET", "registered-models/get", "", r.Registered, "A registered model."),
-    ("POST", "registered-models/rename", "", r.Rename, "Rename a registered model."),
-    ("PATCH", "registered-models/update", "", r.Describe, "Describe a registered model."),
-    ("DELETE", "registered-models/delete", "", r.Registered, "Delete a registered model with its versions."),
+    ("POST", "registered-models/create", "", g.NewRegistered, "Register a model's name."),
+    ("GET", "registered-models/get", "", g.Registered, "A registered model."),
+    ("POST", "registered-models/rename", "", g.Rename, "Rename a registered model."),
+    ("PATCH", "registered-models/update", "", g.Describe, "Describe a registered model."),
+    ("DELETE", "registered-models/delete", "", g.Registered, "Delete a registered model with its versions."),
     ("GET", "registered-models/search", "", r.Search, "Registered models that fulfil a filter."),
-    ("POST", "registered-models/get-latest-versions", "", r.Latest, "The newest version."),
-    ("GET", "registered-models/get-latest-versions", "", r.Latest, "The same by GET."),
-    ("POST", "registered-models/set-tag", "", r.NamedPair, "Tag a registered model."),
-    ("DELETE", "registered-models/delete-tag", "", r.NamedKey, "Take a tag from a registered model."),
-    ("POST", "registered-models/alias", "registered-models/set-alias", r.SetAlias, "Point an alias to a version."),
-    ("DELETE", "registered-models/alias", "registered-models/delete-alias", r.Alias, "An alias points to nothing."),
-    ("GET", "registered-models/alias", "registered-models/by-alias", r.Alias, "The version of an alias."),
-    ("POST", "model-versions/create", "", r.NewVersion, "A version of a registered model."),
-    ("GET", "model-versions/get", "", r.Version, "A version."),
-    ("PATCH", "model-versions/update", "", r.DescribeVersion, "Describe a version."),
-    ("DELETE", "model-versions/delete", "", r.Version, "Delete a version with the aliases that point to it."),
+    ("POST", "registered-models/get-latest-versions", "", g.Latest, "The newest version."),
+    ("GET", "registered-models/get-latest-versions", "", g.Latest, "The same by GET."),
+    ("POST", "registered-models/set-tag", "", g.NamedPair, "Tag a registered model."),
+    ("DELETE", "registered-models/delete-tag", "", g.NamedKey, "Take a tag from a registered model."),
+    ("POST", "registered-models/alias", "registered-models/set-alias", g.SetAlias, "Point an alias to a version."),
+    ("DELETE", "registered-models/alias", "registered-models/delete-alias", g.Alias, "An alias points to nothing."),
+    ("GET", "registered-models/alias", "registered-models/by-alias", g.Alias, "The version of an alias."),
+    ("POST", "model-versions/create", "", g.NewVersion, "A version of a registered model."),
+    ("GET", "model-versions/get", "", g.Version, "A version."),
+    ("PATCH", "model-versions/update", "", g.DescribeVersion, "Describe a version."),
+    ("DELETE", "model-versions/delete", "", g.Version, "Delete a version with the aliases that point to it."),
     ("GET", "model-versions/search", "", r.Search, "Versions that fulfil a filter."),
-    ("GET", "model-versions/get-download-uri", "", r.Version, "Where a version's files are read."),
-    ("POST", "model-versions/set-tag", "", r.VersionPair, "Tag a version."),
-    ("DELETE", "model-versions/delete-tag", "", r.VersionKey, "Take a tag from a version."),
+    ("GET", "model-versions/get-download-uri", "", g.Version, "Where a version's files are read."),
+    ("POST", "model-versions/set-tag", "", g.VersionPair, "Tag a version."),
+    ("DELETE", "model-versions/delete-tag", "", g.VersionKey, "Take a tag from a version."),
 )
 """Method, path below `ROOT`, operation ("" = the path), body or query, summary."""
 
@@ -98,9 +100,9 @@ def endpoints(context: Context) -> list[Endpoint]:
             if backend is None:
                 raise not_found()
             if request.method in {"GET", "HEAD"}:
-                given = r.read_fields(_query(request, kind), kind)
+                given = read_fields(_query(request, kind), kind)
             else:
-                given = r.read_body(await request.body(context.snapshot.max_body_bytes), kind)
+                given = read_body(await request.body(context.snapshot.max_body_bytes), kind)
             fields = {**msgspec.to_builtins(given), **request.params}
             assert request.asker is not None
             return answer(await offload(backend.call, request.asker, operation, fields))
