@@ -4,8 +4,9 @@ a killed daemon's successor sees; `ask` does what the gateway does, by the rows 
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,34 @@ class HandFleet:
         self.moves += 1
 
 
+class Killed(BaseException):
+    """kill -9."""
+
+
+class MortalState:
+    """A store whose process dies at a transaction: before it is committed, or right after."""
+
+    def __init__(self, state: SqliteState) -> None:
+        self._state = state
+        self.dies_in: int | None = None
+        self.committed = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._state, name)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Any]:
+        dies = self.dies_in == 0
+        if self.dies_in is not None:
+            self.dies_in -= 1
+        with self._state.transaction() as tx:
+            yield tx
+            if dies and not self.committed:
+                raise Killed
+        if dies:
+            raise Killed
+
+
 @dataclass
 class RolloutRoom:
     """A live version, and candidates for its place."""
@@ -137,7 +166,8 @@ class RolloutRoom:
         """Another process over the same rows."""
         with self.state.transaction() as tx:
             tx.run("leases_break")
-        self.rolling = Rolling(self.state, self.journal, self.artifacts, ACTOR, self.fleet)
+        self.mortal = MortalState(self.state)
+        self.rolling = Rolling(self.mortal, self.journal, self.artifacts, ACTOR, self.fleet)  # type: ignore[arg-type]
         self.rolling.recent = lambda _model, most: [Item(ROWS, 0, b"[{}]")] * min(most, 300)
         self.row = RowLease(self.state, "model/1", "one")
         self.row.take()
@@ -234,8 +264,8 @@ class RolloutRoom:
             else:
                 assert pipeline["state"] == "running"
                 assert one.champion == live
-        for one in open_ones:
-            assert (one["challenger"] == live) == (one["state"] == "probation")
+        for row in open_ones:
+            assert (row["challenger"] == live) == (row["state"] == "probation")
 
 
 def with_plan(**changed: Any) -> RolloutRoom:

@@ -7,11 +7,13 @@ service's loop reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from colonnade.app.settings.declaration import Declaration, Service
 from colonnade.app.settings.rollout import Rollout as Declared
+from colonnade.core.predicting import Item
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.rollout.plan import Plan
 from colonnade.lifecycle.rollout.rehearsal import Line
@@ -19,9 +21,14 @@ from colonnade.lifecycle.rollout.rolling import Rolling
 from colonnade.lifecycle.rollout.rows import Rollout
 from colonnade.lifecycle.serving.loop import ServiceLoop
 from colonnade.lifecycle.serving.probe import ReplicaLine
+from colonnade.lifecycle.watching.captures import Captures
 
 if TYPE_CHECKING:
     from colonnade.app.house import House
+
+
+PIECES = 500
+"""At most so many pieces of what is kept are opened for a replay."""
 
 
 class Rollouts:
@@ -31,6 +38,7 @@ class Rollouts:
         self._house = house
         artifacts = Artifacts(house.state, house.blobs, house.keys, house.project)
         self.rolling = Rolling(house.state, house.journal, artifacts, house.system, self)
+        self.rolling.recent = self.recent
         self.outcomes = self.rolling.outcomes
         """Truths that have arrived; whoever joins them calls it."""
         self.exchanges = self.rolling.exchanges
@@ -63,6 +71,22 @@ class Rollouts:
         names nobody. Raises UnknownName, UsageError (`not_asked`), Refused (`may_not_approve`).
         """
         return self.rolling.decide(rollout.removeprefix("rollout/"), person, allow=allow)
+
+    def recent(self, model: str, most: int) -> Sequence[Item]:
+        """What was asked of a model last and is still kept, oldest first; at most so many requests."""
+        house, found = self._house, deque[Item](maxlen=most)
+        for loop in self._loops(model):
+            service = (loop.serve.id, loop.serve.name)
+            captures = Captures(house.state, house.keys, house.journal, house.system, service, model)
+            enough, pieces = 0, list[str]()
+            for row in house.state.rows("captures_newest", service=loop.serve.id, limit=PIECES):
+                pieces.append(row["id"])
+                enough += row["count"]
+                if enough >= most:
+                    break
+            for piece in reversed(pieces):
+                found.extend(Item(one.kind, one.mark, one.body) for one in captures.opened(piece, keep=False))
+        return list(found)
 
     # Fleet
     def ready(self, model: str, version: str) -> bool:

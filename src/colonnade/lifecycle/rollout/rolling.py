@@ -278,7 +278,8 @@ class Rolling:
         replay = self._rehearsals.get(rollout.id)
         if replay is None:
             items = list(self.recent(rollout.model, rollout.plan.rehearse))
-            items = items or self._held_out(rollout, wanted)
+            if (missing := rollout.plan.rehearse - len(items)) > 0:
+                items = [*self._held_out(rollout, wanted)[:missing], *items]
             try:
                 lines = [self._fleet.line(rollout.model, one) for one in (rollout.champion, rollout.challenger)]
             except OSError:

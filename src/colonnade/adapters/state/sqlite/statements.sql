@@ -862,6 +862,10 @@ SELECT a.id, m.name || '@' || a.alias AS name FROM aliases a JOIN models m ON m.
 -- A pipeline's version passed its gates and is being rolled out: what is known of it so far.
 UPDATE pipelines SET version = :version, reason = :reason, metrics = :metrics, decision = :decision WHERE run = :run AND state = 'running';
 
+-- name: captures_newest
+-- The last pieces of a service, newest first.
+SELECT id, count FROM captures WHERE service = :service ORDER BY first_ms DESC LIMIT :limit;
+
 -- name: rollout_add
 -- A version is to be tried on real requests.
 INSERT INTO rollouts (id, project, model, pipeline, decision, champion, challenger, state, config, canary, began_ms, stage_ms)
