@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from colonnade.core import entries, lease_entries, model_entries, tracking_entries
+from colonnade.core import entries, lease_entries, model_entries, tracking_entries, watch_entries
 from colonnade.core.claims import Claim
 from colonnade.core.entries import Stamp
 from colonnade.core.ids import PREFIXES, new_id
@@ -96,6 +96,21 @@ SAMPLES: dict[str, Any] = {
     "text": SECRET,
     "tokens_in": 1,
     "tokens_out": 2,
+    "alarm": ident("alm"),
+    "at": 120,
+    "capture": ident("cap"),
+    "causes": ["data", "alarm"],
+    "corrected": 1,
+    "count": 3,
+    "decisions": [ident("dec")],
+    "mean_millionths": 180_000,
+    "observed_millionths": 310_000,
+    "recent": 500,
+    "rollouts": [ident("rol")],
+    "since": 100,
+    "unknown": 1,
+    "until_ms": 99,
+    "versions": [DIGEST, DIGEST],
 }
 ENUMERATED = {
     "action",
@@ -103,6 +118,7 @@ ENUMERATED = {
     "change",
     "health",
     "isolation",
+    "measure",
     "outcome",
     "reason",
     "status",
@@ -112,7 +128,7 @@ ENUMERATED = {
 }
 BUILDERS = {
     name.replace("_", ".", 1): builder
-    for module in (entries, lease_entries, model_entries, tracking_entries)
+    for module in (entries, lease_entries, model_entries, tracking_entries, watch_entries)
     for name, builder in inspect.getmembers(module, inspect.isfunction)
     if not name.startswith("_") and builder.__module__ == module.__name__
 }
@@ -140,7 +156,7 @@ def build(kind: str, keys: MemoryKeys, *, full: bool, **chosen: str) -> Leaf:
             values[name] = 2
         elif kind == "step.finished" and name == "given":
             values[name] = [ident("dst")]
-        elif kind == "dataset.snapshotted" and name == "content":
+        elif kind in {"dataset.snapshotted", "predictions.captured", "truths.told"} and name == "content":
             values[name] = SECRET.encode()
         elif name in ENUMERATED:
             values[name] = KINDS[kind].status[name][0]

@@ -318,7 +318,7 @@ KINDS: Mapping[str, Kind] = {
     "truths.told": Kind(
         "What was predicted turned out to be true or not.",
         "svc",
-        ("by", "given"),
+        ("by",),
         {"content": "canonical JSON of the truths, under the model's key"},
         {
             "count": "rows whose truth came in",

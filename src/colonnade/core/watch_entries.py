@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from colonnade.core.building import Mac, Stamp, leaf_of, macs_of, some
 from colonnade.core.leaf import Leaf
@@ -29,20 +29,23 @@ def predictions_captured(
 
 
 def truths_told(
-    stamp: Stamp, mac: Mac, *, service: str, model: str, by: str, content: bytes, numbers: Mapping[str, int], way: str
-) -> Leaf:
+    stamp: Stamp, mac: Mac, *, service: str, model: str, by: str, content: bytes, count: int, corrected: int,
+    unknown: int, way: str,
+) -> Leaf:  # fmt: skip
     """Truths about predictions came in; way: told (`by` a principal), joined (`by` the data set that brought them)."""
+    numbers = {"count": count, "corrected": corrected, "unknown": unknown}
     macs = macs_of(mac, stamp, model, content=content)
     return leaf_of(stamp, "truths.told", service, some(by=by), macs, numbers, {"way": way})
 
 
 def alarm_raised(
-    stamp: Stamp, *, alarm: str, service: str, version: str | None, decision: str | None, measure: str,
-    numbers: Mapping[str, int],
+    stamp: Stamp, *, alarm: str, service: str, version: str | None, decision: str | None, measure: str, at: int,
+    since: int, observed_millionths: int, mean_millionths: int,
 ) -> Leaf:  # fmt: skip
-    """A detector rang on what a version answers; `decision`: that let it go live. numbers: at, since, observed_millionths,
-    mean_millionths.
-    """
+    """A detector rang on what a version answers; `decision`: that let it go live. The numbers are as in `Ring`."""
+    numbers = {
+        "at": at, "since": since, "observed_millionths": observed_millionths, "mean_millionths": mean_millionths,
+    }  # fmt: skip
     refs = some(on=service, model=version, decided_by=decision)
     return leaf_of(stamp, "alarm.raised", alarm, refs, n=numbers, status={"measure": measure})
 

@@ -149,14 +149,11 @@ class Monitors:
         }  # fmt: skip
         tx.run("alarm_add", id=alarm, project=journal.project, model=self.watched.model_id, service=self.watched.id,
                measure=measure, told=json.dumps(told), at_ms=state.now_ms())  # fmt: skip
-        numbers = {
-            "at": ring.at, "since": ring.since, "observed_millionths": round(ring.observed * MILLION),
-            "mean_millionths": round(ring.mean * MILLION),
-        }  # fmt: skip
         tx.append(
             watch_entries.alarm_raised(
                 journal.stamp(self._desk.actor), alarm=alarm, service=self.watched.id, version=self._version,
-                decision=self._decision, measure=measure, numbers=numbers,
+                decision=self._decision, measure=measure, at=ring.at, since=ring.since,
+                observed_millionths=round(ring.observed * MILLION), mean_millionths=round(ring.mean * MILLION),
             )
         )  # fmt: skip
         return alarm

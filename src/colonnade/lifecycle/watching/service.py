@@ -130,7 +130,6 @@ class ServiceWatch:
         return told
 
     def _keep(self, truths: Sequence[Truth], told: Told, live: Live, by: str, way: str, now_ms: int) -> None:
-        numbers = {"count": told.count, "corrected": told.corrected, "unknown": len(told.unknown)}
         content = json.dumps(
             [[one.ref, one.place, one.labels[-1][1]] for one in truths], separators=(",", ":")
         ).encode()
@@ -144,7 +143,8 @@ class ServiceWatch:
             tx.append(
                 watch_entries.truths_told(
                     journal.stamp(self._desk.actor), journal.mac, service=self._watched.id,
-                    model=self._watched.model_id, by=by, content=content, numbers=numbers, way=way,
+                    model=self._watched.model_id, by=by, content=content, count=told.count,
+                    corrected=told.corrected, unknown=len(told.unknown), way=way,
                 )
             )  # fmt: skip
             self.monitors.save(tx)
