@@ -133,7 +133,7 @@ def test_large_files_lie_in_pieces_and_come_back_as_they_were(tmp_path: Path, mo
 def test_data_that_are_no_longer_fresh_train_nothing(tmp_path: Path) -> None:
     room = ModelRoom(tmp_path, rules=Rules(fresh=Fresh("day", 2 * 86_400_000)))
     day = datetime.fromtimestamp(room.state.now_ms() / 1000, UTC).date().isoformat()
-    rows = f"{day},20,1\n{day},60,0\n" * 40
+    rows = "".join(f"{day},{20 + n},{int(n < 25)}\n" for n in range(50))
     (tmp_path / "data" / "a.csv").write_text("day,income,default\n" + rows)
     room.settle()
     assert room.history() == [("first", "promoted")]

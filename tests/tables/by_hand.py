@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from colonnade.core.tables import FALSE, SHOWN, TRUE, ColumnRule, Rules
 
@@ -82,10 +83,7 @@ def breaches(header: Row, rows: Sequence[Row], rules: Rules) -> set[Told]:
     return {(words, len(places), tuple(places[:SHOWN])) for words, places in said.items()}
 
 
-def divided(
-    times: Sequence[int | float | datetime], known: Sequence[int | float | datetime | None], holdout: float,
-    delay: float,
-) -> tuple[set[int], set[int]]:  # fmt: skip
+def divided(times: Sequence[Any], known: Sequence[Any], holdout: float, delay: float) -> tuple[set[int], set[int]]:
     """(rows that train, rows that are held out): `known`: when the label of each row became known, None for never."""
     ordered = sorted(times)
     cut = len(ordered) - max(1, round(len(ordered) * holdout))
@@ -97,6 +95,6 @@ def divided(
     for place, time in enumerate(times):
         later = timedelta(days=delay) if isinstance(time, datetime) else delay
         told = known[place]
-        if time < first and time + later <= first and told is not None and told <= first:  # type: ignore[operator]
+        if time < first and time + later <= first and told is not None and told <= first:
             train.add(place)
     return train, test

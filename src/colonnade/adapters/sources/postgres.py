@@ -46,8 +46,7 @@ def _rows(
             database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             for steady in (*_STEADY, f"SET LOCAL statement_timeout = {source.timeout_s * 1000}"):
                 database.execute(steady)
-            with database.cursor() as cursor:
-                stream = cursor.stream(_one(query), size=ROWS)
+            with database.cursor() as cursor, contextlib.closing(cursor.stream(_one(query), size=ROWS)) as stream:
                 first = next(stream, None)
                 if cursor.description is None:
                     raise UsageError("the query gives no rows", hint="it begins with SELECT", code="query_invalid")

@@ -17,7 +17,7 @@ from colonnade.ports.outside.sources import Source
 
 STEPS = 100_000
 """Virtual machine steps between looks at the clock."""
-_DENIED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH}
+_DENIED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA}
 
 
 def file_of(url: str, folder: Path) -> Path:

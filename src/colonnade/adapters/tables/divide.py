@@ -21,7 +21,7 @@ from colonnade.adapters.tables.chunk import Keys
 from colonnade.adapters.tables.column import Bools
 from colonnade.adapters.tables.moments import Moments, kind_of, known_until, moments, together
 from colonnade.adapters.tables.recent import divide_recent
-from colonnade.adapters.tables.rows import Part, Rows, rows_for
+from colonnade.adapters.tables.rows import Part, Rows, TextRows, rows_for
 from colonnade.core.errors import UsageError
 from colonnade.ports.outside.tables import Batch, Divided, Division
 
@@ -38,9 +38,18 @@ def divide(batches: Sequence[Batch], division: Division, folder: Path) -> Divide
             raise UsageError(f"there is no column {name!r} in the data", code="data_missing")
     if division.recent:
         return divide_recent(rows, division, folder, _labelled)
-    if division.time is None:
-        return _by_hash(rows, division, folder)
-    return _by_time(rows, division, folder)
+    found = (_by_hash if division.time is None else _by_time)(rows, division, folder)
+    if division.format == "parquet":
+        _as_csv(folder / "test.parquet", folder / "test.csv")
+    return found
+
+
+def _as_csv(path: Path, to: Path) -> None:
+    """The held-out rows once more, for those who cut them by groups."""
+    rows = TextRows([Batch(path.name, path, "parquet")])
+    with rows.side(to) as side:
+        for part in rows.parts():
+            side.write(part)
 
 
 def _by_hash(rows: Rows, division: Division, folder: Path) -> Divided:

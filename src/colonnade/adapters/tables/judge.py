@@ -11,7 +11,7 @@ from colonnade.adapters.tables.chunk import Reader
 from colonnade.adapters.tables.contract import ContractCheck, Hashes
 from colonnade.adapters.tables.profile import ColumnProfile
 from colonnade.adapters.tables.readers import open_batch
-from colonnade.core.errors import UsageError
+from colonnade.core.errors import MissingExtra, UsageError
 from colonnade.core.tables import Breach, Rules
 from colonnade.ports.outside.tables import Batch, Judged, Judgement
 
@@ -35,7 +35,14 @@ class Judging:
             reader = open_batch(batch)
             return self._read(batch.name, reader)
         except UsageError as error:
-            return Judged(batch.name, 0, 0, (Breach(error.message, 1),))
+            said = error.message
+        except MissingExtra:
+            raise
+        except MemoryError:
+            said = "reading it needs more memory than it may take"
+        except Exception as error:  # whatever a file was made to break: it breaks itself alone
+            said = f"it is damaged: its reader tripped over it ({type(error).__name__})"
+        return Judged(batch.name, 0, 0, (Breach(said, 1),))
 
     def _read(self, name: str, reader: Reader) -> Judged:
         check = ContractCheck(reader, self._rules, self._taken)

@@ -178,6 +178,8 @@ class ParquetReader:
                     )
                     yield ArrowChunk(self.header, plain, first)
                     first += plain.num_rows
+            except MemoryError:
+                raise
             except (self._pa.ArrowException, OSError, ValueError) as error:
                 raise self._damaged(error) from error
 
