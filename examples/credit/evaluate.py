@@ -29,13 +29,12 @@ def roc_auc(p, y):
     return (ranks[y == 1].sum() - positive * (positive + 1) / 2) / (positive * (len(y) - positive))
 
 
-groups = [right[[row["group"] == name for row in rows]].mean() for name in ("a", "b")]
-metrics = {
-    "accuracy": right.mean(),
-    "roc_auc": roc_auc(p, y),
-    "brier": ((p - y) ** 2).mean(),
-    "group_gap": abs(groups[0] - groups[1]),
-}
+metrics = {"accuracy": right.mean(), "brier": ((p - y) ** 2).mean()}
+if 0 < y.sum() < len(y):
+    metrics["roc_auc"] = roc_auc(p, y)
+group = np.array([row["group"] for row in rows])
+if {"a", "b"} <= set(group):
+    metrics["group_gap"] = abs(right[group == "a"].mean() - right[group == "b"].mean())
 with open(os.path.join(OUTPUT, "metrics.json"), "w") as file:
     json.dump({name: round(float(value), 6) for name, value in metrics.items()}, file, sort_keys=True)
 with open(os.path.join(OUTPUT, "predictions.csv"), "w", newline="") as file:
