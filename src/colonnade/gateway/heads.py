@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The head of a request, bounded in bytes and in time: uvicorn bounds neither, so that anybody could fill the memory or
-hold connections without a key. Bodies are bounded in `http`. No routing, no headers' meaning here.
+hold connections without a key. Bodies are bounded in `http`. No routing here.
+
+And the end of a connection when the server ends: uvicorn closes those that are idle at once, and others after an answer
+that does not say so; a request that is on its way then gets no answer. Here every answer says `connection: close` from
+then on, and an idle connection stays for LINGER_S, so that what was sent before the sender knew is answered.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+LINGER_S = 0.5
+CLOSE = (b"connection", b"close")
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -18,6 +24,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     _head: int = 0
     _waiting: asyncio.TimerHandle | None = None
+    _leaving: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head must come as the others."""
@@ -46,6 +53,24 @@ class BoundedHeads(HttpToolsProtocol):
         """The head is here."""
         self._arrived()
         super().on_headers_complete()
+        if self._leaving:
+            self._last()
+
+    def shutdown(self) -> None:
+        """The server ends: answer what is under way and what comes within LINGER_S, and say so."""
+        self._leaving = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._last()
+        self.loop.call_later(LINGER_S, self._leave)
+
+    def _last(self) -> None:
+        """The answer to the request under way says that it is the last, and it is."""
+        self.cycle.keep_alive = False
+        self.headers.append(CLOSE)  # what an older uvicorn looks at: the list in the scope
+
+    def _leave(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def _expect(self) -> None:
         self._arrived()

@@ -7,6 +7,7 @@ refused stands in `lanes`.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Mapping
@@ -94,7 +95,12 @@ def endpoints(context: Context) -> list[Endpoint]:
         at_ms = time.time_ns() // 1_000_000
         ref = request.ref = f"request/{at_ms:012x}{secrets.token_hex(6)}"  # sorts by time
         asking = Asked(serving, name, lambda: serving.served.get(name), item, ref, key or ref, at_ms)
-        given = await asking.answer(here)
+        try:
+            given = await asking.answer(here)
+        except ApiError as refused:
+            if refused.http_status == 429:
+                await asyncio.sleep(serving.lanes.pause_s())
+            raise
         found = given.item
         if found.kind == ANSWERED:
             return given

@@ -3,7 +3,8 @@
 
 A replica that is idle is asked at once; while it answers, what comes is gathered and goes as the next batch, so batches
 grow with the load and nobody waits for a timer. A lane takes so many requests and no more: the next is refused with
-429. A replica that is lost gives its requests back, up to twice. Everything here runs in the gateway's loop.
+429; how many that are stands in `admission`. A replica that is lost gives its requests back, up to twice. Everything
+here runs in the gateway's loop.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from colonnade.core.predicting import SOCKET, Frames, Item, frame
+from colonnade.gateway.admission import Admission, Refusals
 from colonnade.gateway.failures import ApiError
 
-MOST_BATCH = 64
 RETRY_S = 0.02
 WAIT_S = 30.0
 """A request waits so long for a replica, and for its answer."""
@@ -80,6 +81,7 @@ class _Line(asyncio.Protocol):
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self.calls: list[_Call] = []
+        self._sent = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -88,7 +90,7 @@ class _Line(asyncio.Protocol):
     def send(self, calls: list[_Call]) -> None:
         """One batch."""
         assert self._transport is not None
-        self.calls = calls
+        self.calls, self._sent = calls, self._lane.clock()
         self._transport.write(frame([call.item for call in calls]))
 
     def data_received(self, data: bytes) -> None:
@@ -96,6 +98,7 @@ class _Line(asyncio.Protocol):
             for items in self._frames.feed(data):
                 calls, self.calls = self.calls, []
                 now = self._lane.clock()
+                self._lane.admission.took(len(calls), now - self._sent)
                 for call, item in zip(calls, items, strict=True):
                     if not call.done.done():
                         took = now - call.began
@@ -123,6 +126,7 @@ class _Lane:
 
     def __init__(self, clock: Callable[[], float], *, brief: bool = False) -> None:
         self.clock, self._brief = clock, brief
+        self.admission = Admission()
         self.under_way = 0
         self.usual_s = 0.0
         """How long an answer takes, as a running mean."""
@@ -138,8 +142,11 @@ class _Lane:
 
     @property
     def load(self) -> tuple[int, int]:
-        """(requests that wait for a replica, replicas that answer a batch)."""
-        return len(self._waiting), len(self._lines) - len(self._idle)
+        """(requests that wait for a replica, replicas that answer a batch); while some are refused, the limit waits."""
+        waiting = len(self._waiting)
+        if self._served is not None and self.admission.overloaded(self.clock()):
+            waiting = max(waiting, self._served.most)
+        return waiting, len(self._lines) - len(self._idle)
 
     async def ask(self, find: Find, item: Item, wait_s: float = WAIT_S) -> Given:
         """The answer. Raises `ApiError` 429, 503, 504."""
@@ -152,12 +159,11 @@ class _Lane:
         here = self._served
         if here is None or (not here.places and (self._brief or here.state != "starting")):
             raise _unready(here)
-        if self.under_way >= here.most:
-            raise ApiError(
-                429, f"The service {here.service!r} has {here.most} requests under way, which is its limit.",
-                code="overloaded", hint="try again, or declare more replicas.", headers={"retry-after": "1"},
-            )  # fmt: skip
         now = self.clock()
+        if self.under_way >= self.admission.room(here.most, len(here.places) or 1, now):
+            self.admission.refuse(now)
+            self._shed(here)
+            raise _overloaded(here)
         call = _Call(item, asyncio.get_running_loop().create_future(), now, now + wait_s)
         self.under_way += 1
         call.done.add_done_callback(self._over)
@@ -167,6 +173,13 @@ class _Lane:
 
     def _over(self, _done: object) -> None:
         self.under_way -= 1
+
+    def _shed(self, here: Served) -> None:
+        """Refuse what waits beyond the replicas' next batch, the newest first: it would only wait longer."""
+        while len(self._waiting) > self.admission.batch * (len(here.places) or 1):
+            call = self._waiting.pop()
+            if not call.done.done():
+                call.done.set_exception(_overloaded(here))
 
     def free(self, line: _Line) -> None:
         """A replica has answered its batch."""
@@ -223,7 +236,7 @@ class _Lane:
         while self._waiting and self._idle:
             line = self._idle.popleft()
             share = max(1, -(-len(self._waiting) // (1 + len(self._idle))))
-            calls = [self._waiting.popleft() for _ in range(min(share, MOST_BATCH))]
+            calls = [self._waiting.popleft() for _ in range(min(share, self.admission.batch))]
             calls = [call for call in calls if not call.done.done()]
             for call in calls:
                 call.tries += 1
@@ -298,6 +311,11 @@ class Lanes:
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
         self._beside: dict[str, _Lane] = {}
+        self._refusals = Refusals()
+
+    def pause_s(self) -> float:
+        """How long to wait before the next refusal is told."""
+        return self._refusals.pause_s(self._clock())
 
     def loads(self) -> Mapping[str, tuple[int, int]]:
         """Service -> (requests that wait, replicas that are busy), of this moment; any thread may ask. Where a version
@@ -325,6 +343,13 @@ class Lanes:
     async def ask(self, service: str, find: Find, item: Item) -> Given:
         """The answer. Raises `ApiError`."""
         return await self.lane(service).begin(find, item)
+
+
+def _overloaded(here: Served) -> ApiError:
+    return ApiError(
+        429, f"The service {here.service!r} has more requests under way than it can answer; its limit is {here.most}.",
+        code="overloaded", hint="try again, or declare more replicas.", headers={"retry-after": "1"},
+    )  # fmt: skip
 
 
 def _unready(here: Served | None) -> ApiError:

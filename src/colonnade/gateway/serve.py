@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -34,6 +35,24 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's, which takes whoever has connected before it stops to listen: closing resets them unanswered."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take who waits, then end as uvicorn does."""
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> BoundedHeads:
+            return BoundedHeads(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        for listening in sockets or []:
+            with contextlib.suppress(OSError):  # nobody waits any more
+                while True:
+                    peer, _ = listening.accept()
+                    await loop.connect_accepted_socket(protocol, peer)
+        await super().shutdown(sockets)
+
+
 class GatewayServer:
     """A uvicorn server around an app and a bound socket.
 
@@ -61,7 +80,7 @@ class GatewayServer:
             timeout_keep_alive=75,
             backlog=BACKLOG,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         # Head and body go out apart: with Nagle's algorithm each answer would wait 40 ms for an acknowledgement.
         # asyncio turns it off only for sockets that were made with the protocol named; connections inherit this.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
