@@ -19,7 +19,12 @@ from colonnade.gateway.router import Endpoint, Who
 from colonnade.testing.backend import FakeBackend
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/reference/http.md"
-WHO = {Who.ANYBODY: "anybody", Who.KEY: "a key", Who.OWNER: "an owner's key (404 for others)"}
+WHO = {
+    Who.ANYBODY: "anybody",
+    Who.KEY: "a key",
+    Who.LOCAL: "a key, or a program of the daemon's user",
+    Who.OWNER: "an owner's key (404 for others)",
+}
 INTRODUCTION = """# HTTP
 <!-- made by scripts/make_http_reference.py: do not edit -->
 
@@ -42,6 +47,9 @@ model's answer `gateway` and `upstream`).
 **Streams** are server-sent events: each chunk has `choices` with `index`, the usage chunk `choices: []`, a comment
 comes after 15 s of silence, the end is `data: [DONE]`. When a language model dies amid a stream the last event is
 an error, never just an end.
+
+**MLflow's routes** (`/api/...`, `/ajax-api/...`) have its shapes: errors are `{"error_code", "message"}`, a key may also be
+HTTP's Basic password. [How](../how-to/track-with-mlflow.md).
 
 **What a service answers from.** With knowledge and no language model: quotes. With both: the model over numbered
 passages, each sentence checked against the passage that it cites; what no passage bears is marked `[unverified]`,
