@@ -50,6 +50,10 @@ def _things(declaration: Mapping[str, Any]) -> dict[str, Any]:
             things[f"{KINDS[section]}/{name}"] = body
     for name, body in declaration.get("models", {}).items():
         things[f"model/{name}"] = body
+    for name, body in declaration.get("pipelines", {}).items():
+        things[f"pipeline/{name}"] = body
+    if "tracking" in declaration:
+        things[f"project/{declaration['project']}"]["tracking"] = declaration["tracking"]
     compute = declaration.get("compute")
     if compute is not None:
         things["compute/devices"] = {key: value for key, value in compute.items() if key not in {"queues", "jobs"}}

@@ -46,6 +46,7 @@ def take_snapshot(house: House, version: int, port: int) -> Snapshot:
         },
         hosts=_hosts(declaration.gateway.host, declaration.gateway.hosts, port),
         max_body_bytes=declaration.gateway.max_body_bytes,
+        same_user=askers.get(house.owner) if declaration.tracking.without_key == "same_user" else None,
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from colonnade.app.active import read_active
 from colonnade.app.models import model_status
 from colonnade.app.ringing import alarms_status
+from colonnade.app.tracked import tracking_status
+from colonnade.core.quantities import rfc3339
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import Row, State
 
@@ -52,9 +54,11 @@ def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: 
     for row in state.rows("models_of_project", project=project):
         if row["name"] in declared.get("models", {}):
             document["models"][row["name"]] = model_status(state, project, row, running=running)
+    document["pipelines"] = pipelines_status(state, project, declared.get("pipelines", {}))
     if declared.get("compute") is not None:
         document["compute"] = compute_status(state, project)
     document["alarms"] = alarms_status(state, project)
+    document["tracking"] = tracking_status(state, keys, project)
     counts = state.rows("entries_count")[0]
     document["ledger"] = {"entries": counts["count"], "sequenced": counts["sequenced"]}
     return document
@@ -78,6 +82,29 @@ def served_status(state: State, project: str, name: str, model: str, *, running:
             for row in state.rows("replicas_open", service=ident)
         ],
     }  # fmt: skip
+
+
+def pipelines_status(state: State, project: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Pipelines of functions: those that are declared, and any other that ever ran."""
+    found: dict[str, Any] = {}
+    for flow in state.rows("flows_of_project", project=project):
+        runs = state.rows("pipelines_of_model", model=flow["id"], limit=20)
+        if not runs and flow["name"] not in declared:
+            continue
+        newest = state.rows("pipeline_steps", pipeline=runs[0]["run"]) if runs else []
+        found[flow["name"]] = {
+            "ref": f"pipeline/{flow['id']}",
+            "state": (runs[0]["outcome"] or "running") if runs else "waiting",
+            "steps": {kind: sum(step["state"] == kind for step in newest)
+                      for kind in ("done", "cached", "running", "waiting", "failed")},
+            "history": [
+                {"ref": f"run/{run['run']}", "trigger": run["cause"], "outcome": run["outcome"] or "running",
+                 "reason": run["reason"] or None, "began": rfc3339(run["created_ms"]),
+                 "ended": rfc3339(run["finished_ms"]) if run["finished_ms"] else None}
+                for run in runs
+            ],
+        }  # fmt: skip
+    return found
 
 
 def compute_status(state: State, project: str) -> dict[str, Any]:
