@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What watching a served model costs a request, and how often its monitors ring where nothing happens.
 
-python bench/watching.py [--requests 100000] [--samples 1000000] [--baselines 20]    # writes bench/results/watching.json
+python bench/watching.py [--requests 100000] [--samples 1000000]    # writes bench/results/watching.json
 
 Cost: requests of ten columns and their answers go the way that they go in the daemon, in pieces as they come at 400
 requests/s: packed, sealed, entered in the log, committed to a state file, measured by three monitors. All threads' CPU
@@ -53,9 +53,9 @@ def exchanges(count: int, seed: int = 7) -> list[Exchange]:
     rng, made = random.Random(seed), []
     for number in range(count):
         at_ms = 1_790_000_000_000 + number * 5 // 2
-        row = {"customer": f"c{number}", "day": number // 100, "age": rng.randrange(18, 80), "group": "a", "region": "north",
-               "income": round(rng.lognormvariate(3.6, 0.4), 1), "debt": round(rng.expovariate(0.1), 1),
-               "months_employed": rng.randrange(400), "late_before": rng.randrange(6), "sum": number}  # fmt: skip
+        row = {"customer": f"c{number}", "day": number // 100, "age": rng.randrange(18, 80), "group": "a",
+               "region": "north", "income": round(rng.lognormvariate(3.6, 0.4), 1),
+               "debt": round(rng.expovariate(0.1), 1), "months_employed": rng.randrange(400), "late_before": rng.randrange(6), "sum": number}  # fmt: skip
         ref = f"request/{at_ms:012x}{rng.getrandbits(48):012x}"
         reply = Reply(VERSION, rng.lognormvariate(1.6, 0.4), False, b"[%.6f]" % rng.random())
         made.append(Exchange(ref, "s", "", ref, 0, 0, json.dumps([row]).encode(), at_ms, "champion", reply, None))

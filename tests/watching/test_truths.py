@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from colonnade.core.errors import StorageFull
 from colonnade.core.exchanges import Exchange, Reply
 from colonnade.core.predicting import TENSORS
 from colonnade.lifecycle.watching.rules import AlarmRule, LabelRule
@@ -196,3 +198,42 @@ def test_killed_at_any_moment_each_sample_was_taken_once_or_not_at_all(tmp_path:
     states = [one.state.rows("meta_get", key=f"watch/{SERVICE}")[0]["value"] for one in (room, calm)]
     assert states[0] == states[1]
     room.state.close()
+
+
+def test_exchanges_that_come_while_others_are_kept_are_kept_once_each(tmp_path: Path) -> None:
+    room = WatchRoom(tmp_path / "state.db")
+    room.promote()
+    made = [room.asked(0.1, customer=str(n)) for n in range(4000)]
+    parts = [made[place : place + 10] for place in range(0, 4000, 10)]
+
+    def arrive() -> None:
+        for part in parts:
+            room.watch.put(part)
+
+    thread = threading.Thread(target=arrive)
+    thread.start()
+    while thread.is_alive():
+        room.watch.flush()
+    thread.join()
+    while room.watch.flush():
+        pass
+    pieces = list(room.watch.captures.pieces(0, 1 << 60))
+    assert [one.ref for piece in pieces for one in piece] == [one.ref for one in made]
+    room.state.close()
+
+
+def test_what_could_not_be_kept_for_lack_of_space_is_kept_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = WatchRoom()
+    room.promote()
+    one = room.asked(0.1, customer="a")
+    room.watch.put([one])
+
+    def full(*_: object) -> None:
+        raise StorageFull("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room.watch.monitors, "save", full)
+        with pytest.raises(StorageFull):
+            room.watch.flush()
+    room.watch.flush()
+    assert room.watch.captures.find([one.ref]) == {one.ref: one}

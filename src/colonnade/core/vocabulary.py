@@ -340,7 +340,7 @@ KINDS: Mapping[str, Kind] = {
         status={"measure": ("wrong", "errors", "missing", "latency")},
     ),
     "alarm.ended": Kind(
-        "An alarm is over.", "alm", (), status={"reason": ("replaced", "calm", "called_off", "by_hand", "undeclared")}
+        "An alarm is over.", "alm", (), status={"reason": ("replaced", "calm", "called_off", "undeclared")}
     ),
     "alarm.answered": Kind(
         "A retraining for an alarm is over: whether it helped.",

@@ -51,7 +51,7 @@ def alarm_raised(
 
 
 def alarm_ended(stamp: Stamp, *, alarm: str, reason: str) -> Leaf:
-    """It is over; reason: replaced (another version is live), calm, by_hand."""
+    """It is over; reason: replaced (another version is live), calm, called_off, undeclared."""
     return leaf_of(stamp, "alarm.ended", alarm, status={"reason": reason})
 
 

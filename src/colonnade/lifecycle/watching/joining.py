@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Truths that come with new data: a label there belongs to the latest prediction for the same key made before.
 
-When a pipeline has taken data in, rows whose label was not known in the data taken in before are the news. For each
+When a pipeline has taken data in, rows with a label that were not in the data taken in before are the news. For each
 key of the news, the last one counts; kept predictions are read through in slices, so that other work goes on beside it.
 What was joined stands in `meta`; a kill -9 begins the reading anew, and truths that are there stay as they are.
 """
@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from colonnade.core.exchanges import Exchange
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.watching.captures import Captures
 from colonnade.lifecycle.watching.rules import LabelRule
 from colonnade.lifecycle.watching.scoring import rows_of
-from colonnade.lifecycle.watching.tables import Columns, columns_of
+from colonnade.lifecycle.watching.tables import news_of, word
 from colonnade.lifecycle.watching.telling import TOLD
 from colonnade.lifecycle.watching.truths import Label
 from colonnade.ports.outside.state import State
@@ -66,7 +65,7 @@ class Joining:
                 return Joined(reading.digest, reading.dataset, [Label(*one) for one in found])
             for exchange in piece:
                 for place, row in enumerate(rows_of(exchange)):
-                    key = str(row.get(rule.key, ""))
+                    key = word(row.get(rule.key))
                     if key in reading.news:
                         reading.latest[key] = exchange.ref, place
         return Joined("", "")
@@ -90,10 +89,8 @@ class Joining:
         before = str(json.loads(rows[0]["value"])["digest"]) if rows else ""
         if digest == before:
             return False
-        names = (rule.key, rule.column)
-        old = columns_of(self._artifacts, before, names, TOLD) if before else None
-        new = columns_of(self._artifacts, digest, names, TOLD)
-        news = _news(new, old) if before else {}  # labels of before the first join are older than any prediction
+        pairs = news_of(self._artifacts, before, digest, (rule.key, rule.column), TOLD) if before else []
+        news = {key: label for key, label in pairs if key and label}  # labels of before the first join are older
         self._reading = _Reading(digest, dataset, news, self._captures.pieces(0, taken_ms) if news else iter(()))
         return True
 
@@ -104,13 +101,3 @@ class Joining:
                 if step["step"] == "snapshot" and step["state"] in {"done", "cached"} and step["artifact"]:
                     return str(step["artifact"]), str(step["subject"]), int(step["finished_ms"])
         return None
-
-
-def _news(new: Columns, old: Columns | None) -> dict[str, str]:
-    """Key -> label of rows that have a label now and had none, or were not there, before."""
-    known = set(old.pairs()) if old else set()
-    found: dict[str, Any] = {}
-    for key, label in new.pairs():
-        if label and key and (key, label) not in known:
-            found[key] = label
-    return found

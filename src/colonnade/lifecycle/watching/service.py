@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from colonnade.core import watch_entries
+from colonnade.core.errors import StateError
 from colonnade.core.exchanges import Exchange, Outcome
 from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.watching.captures import Captures
@@ -28,6 +29,7 @@ from colonnade.ports.outside.state import Transaction
 
 PIECE = 2_000
 """Exchanges in one piece, at most."""
+MOST_PENDING = 50_000
 FORGET_MS = 60_000
 _log = logging.getLogger("colonnade.watching")
 
@@ -49,7 +51,7 @@ class ServiceWatch:
         self._live = Live("", watched.labels, read_live(state, artifacts, watched, "").baseline)
         self._decisions: dict[str, str | None] = {}
         self._forgot_ms = 0
-        self._lock = threading.RLock()
+        self._lock, self._arriving = threading.RLock(), threading.Lock()
 
     @property
     def watched(self) -> Watched:
@@ -65,7 +67,8 @@ class ServiceWatch:
 
     def put(self, exchanges: Sequence[Exchange]) -> None:
         """From the thread of exchanges; only appends."""
-        self._pending += exchanges
+        with self._arriving:
+            self._pending += exchanges
 
     def step(self) -> bool:
         """Keep what came, look for truths in new data, drop what is past its time; whether more is to be done."""
@@ -83,17 +86,26 @@ class ServiceWatch:
     def flush(self) -> bool:
         """Keep and measure what came so far."""
         with self._lock:
-            taken, self._pending = self._pending[:PIECE], self._pending[PIECE:]
+            with self._arriving:
+                taken, self._pending = self._pending[:PIECE], self._pending[PIECE:]
             if not taken:
                 return False
-            live = self._now()
-            with self._writing() as tx:
-                self.monitors.follow(tx, live)
-                if self._watched.capture is not None:
-                    self.captures.write(tx, taken, self._watched.capture, self._decided)
-                self._measure(tx, taken, live.version)
-                self.monitors.save(tx)
+            try:
+                self._write(taken)
+            except StateError:  # no space, say: they are kept as soon as that is possible
+                with self._arriving:
+                    self._pending = [*taken, *self._pending][-MOST_PENDING:]
+                raise
             return bool(self._pending)
+
+    def _write(self, taken: Sequence[Exchange]) -> None:
+        live = self._now()
+        with self._writing() as tx:
+            self.monitors.follow(tx, live)
+            if self._watched.capture is not None:
+                self.captures.write(tx, taken, self._watched.capture, self._decided)
+            self._measure(tx, taken, live.version)
+            self.monitors.save(tx)
 
     def label(self, labels: Sequence[Label], by: str) -> Told:
         """Truths that somebody tells, by the refs of requests. Told again, nothing changes."""

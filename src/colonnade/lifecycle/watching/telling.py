@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colonnade.lifecycle.watching.packed import moment_of
-from colonnade.lifecycle.watching.tables import Columns, columns_in, word
+from colonnade.lifecycle.watching.tables import pairs_in, word
 from colonnade.lifecycle.watching.truths import Truth, Truths
 from colonnade.ports.outside.tables import Batch
 
@@ -41,19 +41,18 @@ def write_told(
     found: list[dict[str, Any]] = []
     sample = _sample(batches, wanted.time) if wanted.time else ""
     for truths, key in told:
-        known = _known(batches, key, wanted.label) if key else set()
-        for truth in truths.between("request/", "request/g"):
-            row = _row(truth, wanted, sample)
-            if row is not None and all(name in row for name in header) and word(row.get(key)) not in known:
-                found.append(row)
-    rows = _unique(found, wanted.rules.unique)
-    if rows:
+        rows = [row for truth in truths.between("request/", "request/g") if (row := _row(truth, wanted, sample))]
+        rows = [row for row in rows if all(name in row for name in header)]
+        known = _known(batches, key, wanted.label) if key and rows else set()
+        found += [row for row in rows if word(row.get(key)) not in known]
+    kept = _unique(found, wanted.rules.unique)
+    if kept:
         out = io.StringIO(newline="")
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([word(row[name]) for name in header] for row in rows)
+        writer.writerows([word(row[name]) for name in header] for row in kept)
         to.write_text(out.getvalue(), "utf-8")
-    return len(rows)
+    return len(kept)
 
 
 def _row(truth: Truth, wanted: Wanted, sample: str) -> dict[str, Any] | None:
@@ -80,13 +79,12 @@ def _unique(rows: list[dict[str, Any]], columns: Iterable[str]) -> list[dict[str
 
 def _known(batches: Sequence[Batch], key: str, label: str) -> set[str]:
     """Values of the key whose label is in the data already."""
-    parts: Iterable[Columns] = (columns_in(one.name, one.path.read_bytes(), (key, label)) for one in batches)
-    return {value for part in parts for value, truth in part.pairs() if truth}
+    return {value for one in batches for value, truth in pairs_in(one.name, one.path, (key, label)) if truth}
 
 
 def _sample(batches: Sequence[Batch], time: str) -> str:
     for one in batches:
-        first = next(iter(columns_in(one.name, one.path.read_bytes(), (time, time)).first), "")
+        first, _ = next(pairs_in(one.name, one.path, (time, time)), ("", ""))
         if first:
             return first
     return ""
