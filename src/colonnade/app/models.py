@@ -38,6 +38,7 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
         "held": _held(state, row["id"]),
         "steps": [_step(step) for step in steps],
         "quarantined": _quarantined(steps),
+        "data": _data(steps),
         "history": [_pipeline(state, one, rollouts.get(one["run"])) for one in pipelines],
     }
 
@@ -108,6 +109,14 @@ def _kept(state: State, what: str, decision: str) -> list[Mapping[str, Any]]:
     rows = state.rows("meta_get", key=f"{what}/{decision}") if decision else []
     found: list[Mapping[str, Any]] = json.loads(rows[0]["value"]) if rows else []
     return found
+
+
+def _data(steps: list[Row]) -> dict[str, Any] | None:
+    """What the newest snapshot took in: the data set, its rows, and the profile of each column; None for none yet."""
+    told: dict[str, Any] = next((json.loads(step["told"]) for step in steps if step["step"] == "snapshot"), {})
+    if "dataset" not in told:
+        return None
+    return {name: told.get(name) for name in ("dataset", "rows", "unlabelled", "columns")}
 
 
 def _quarantined(steps: list[Row]) -> list[Mapping[str, Any]]:

@@ -63,7 +63,11 @@ class Snapshot:
                 for one in self.quarantined
             ],
         }
-        return told if self.artifact is None else {**told, "dataset": self.artifact.digest}
+        return (
+            told
+            if self.artifact is None
+            else {**told, "dataset": self.artifact.digest, "columns": self.artifact.about["columns"]}
+        )
 
     def why(self) -> str:
         """Why there is no data set."""
