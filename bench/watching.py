@@ -53,9 +53,11 @@ def exchanges(count: int, seed: int = 7) -> list[Exchange]:
     rng, made = random.Random(seed), []
     for number in range(count):
         at_ms = 1_790_000_000_000 + number * 5 // 2
-        row = {"customer": f"c{number}", "day": number // 100, "age": rng.randrange(18, 80), "group": "a",
-               "region": "north", "income": round(rng.lognormvariate(3.6, 0.4), 1),
-               "debt": round(rng.expovariate(0.1), 1), "months_employed": rng.randrange(400), "late_before": rng.randrange(6), "sum": number}  # fmt: skip
+        row = {
+            "customer": f"c{number}", "day": number // 100, "age": rng.randrange(18, 80), "group": "a",
+            "region": "north", "income": round(rng.lognormvariate(3.6, 0.4), 1), "sum": number,
+            "debt": round(rng.expovariate(0.1), 1), "months": rng.randrange(400), "late_before": rng.randrange(6),
+        }  # fmt: skip
         ref = f"request/{at_ms:012x}{rng.getrandbits(48):012x}"
         reply = Reply(VERSION, rng.lognormvariate(1.6, 0.4), False, b"[%.6f]" % rng.random())
         made.append(Exchange(ref, "s", "", ref, 0, 0, json.dumps([row]).encode(), at_ms, "champion", reply, None))
