@@ -32,7 +32,7 @@ DECLARATION = """\
 version: 1
 project: bench
 models: {m: {data: ./d.csv, label: y, train: ./train.py, evaluate: ./evaluate.py}}
-services: {m: {model: m}}
+services: {m: {model: m, rollout: {shadow: 0, canary: [25, 100], stage_requests: 100000000, quiet_s: 7000000}}}
 """
 TRAIN = """\
 import os, shutil
@@ -45,7 +45,7 @@ json.dump({"score": 1}, open(os.environ["COLONNADE_OUTPUT"] + "/metrics.json", "
 Server = tuple[str, str, Callable[[], list[psutil.Process]], Callable[[], object]]
 
 
-def write_graph(path: Path) -> None:
+def write_graph(path: Path, scale: float = 1.0) -> None:
     """y = x · w, 8 columns."""
     import numpy as np
     import onnx
@@ -53,7 +53,7 @@ def write_graph(path: Path) -> None:
 
     one = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 8])
     out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])
-    weights = numpy_helper.from_array(np.linspace(-1, 1, 8, dtype=np.float32)[:, None], "w")
+    weights = numpy_helper.from_array(scale * np.linspace(-1, 1, 8, dtype=np.float32)[:, None], "w")
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [one], [out], [weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
@@ -61,8 +61,8 @@ def write_graph(path: Path) -> None:
     onnx.save(model, path)
 
 
-def ours(folder: Path) -> Server:
-    """The daemon with one replica."""
+def ours(folder: Path, *, tried: bool = False) -> Server:
+    """The daemon with one replica; `tried`: another version answers a quarter of the keys."""
     os.environ |= {"COLONNADE_KEYS": str(folder / "keys")}
     (folder / "colonnade.yaml").write_text(DECLARATION)
     (folder / "d.csv").write_text("a,y\n" + "".join(f"{number},{number}\n" for number in range(60)))
@@ -71,6 +71,13 @@ def ours(folder: Path) -> Server:
     colonnade = [str(Path(sys.executable).with_name("colonnade")), "-C", str(folder)]
     subprocess.run([*colonnade, "up", "--detach", "--port", "0"], check=True, capture_output=True)
     subprocess.run([*colonnade, "status", "--wait", "120", "--json"], check=True, capture_output=True)
+    if tried:
+        write_graph(folder / "m.onnx", 2.0)
+        (folder / "d.csv").write_text("a,y\n" + "".join(f"{number},{number + 1}\n" for number in range(60)))
+        end = time.monotonic() + 60
+        while (_rollout(colonnade) or {}).get("share") != 0.25:
+            assert time.monotonic() < end, "no canary began"
+            time.sleep(0.2)
     home = folder / ".colonnade"
     daemon = psutil.Process(int((home / "daemon.pid").read_text()))
     replicas = [
@@ -79,7 +86,7 @@ def ours(folder: Path) -> Server:
         if any("colonnade.app.replica" in word for word in process.info["cmdline"] or [])
         and any(str(home) in word for word in process.info["cmdline"])
     ]
-    assert len(replicas) == 1, replicas
+    assert len(replicas) == 1 + tried, replicas
     url, key = (home / "daemon.url").read_text().strip(), (home / "owner.token").read_text().strip()
     return (
         f"{url}/v1/predict",
@@ -87,6 +94,12 @@ def ours(folder: Path) -> Server:
         lambda: [daemon, *replicas],
         lambda: subprocess.run([*colonnade, "down"], check=True),
     )
+
+
+def _rollout(colonnade: list[str]) -> dict[str, Any] | None:
+    said = subprocess.run([*colonnade, "status", "--json"], check=True, capture_output=True).stdout
+    found: dict[str, Any] | None = json.loads(said)["models"]["m"]["history"][0]["rollout"]
+    return found
 
 
 def peer(python: str, kind: str, folder: Path) -> Server:
@@ -117,6 +130,14 @@ def peer(python: str, kind: str, folder: Path) -> Server:
         process.wait(10)
 
     return url, "-", lambda: [psutil.Process(process.pid)], stop
+
+
+def _fresh(folder: Path) -> Path:
+    """Another project."""
+    made = folder / "tried"
+    made.mkdir()
+    write_graph(made / "m.onnx")
+    return made
 
 
 def load(url: str, key: str, concurrent: int, requests: int, rate: float) -> dict[str, Any]:
@@ -164,6 +185,7 @@ def main() -> None:
         if args.fastapi:
             kinds.append(("FastAPI", lambda: peer(args.fastapi, "fastapi", folder)))
         kinds.append(("colonnade", lambda: ours(folder)))
+        kinds.append(("colonnade, a canary of 25 %", lambda: ours(_fresh(folder), tried=True)))
         for kind, make in kinds:
             server = make()
             try:
@@ -178,7 +200,7 @@ def main() -> None:
         "predict",
         asked="CPU a prediction of a small model <= 0.15 ms with routing, key check, canary choice and capture; "
         "p99 <= 2x p50 at 70 % load; beside bare ASGI + msgspec, FastAPI, MLServer, KServe, BentoML, Ray Serve",
-        ran="routing, key check, gathering and a replica in a process of its own; no canary choice and no capture yet; "
+        ran="routing, key check, canary choice, gathering, capture and replicas in processes of their own; "
         f"beside bare ASGI + msgspec{' and FastAPI' if args.fastapi else ''}",
         rows=rows,
         seeds=[7],

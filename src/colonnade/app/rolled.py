@@ -7,7 +7,6 @@ from typing import Any
 
 from colonnade.core.leaf import parse_leaf
 from colonnade.core.quantities import rfc3339
-from colonnade.lifecycle.rollout.canary import Canary
 from colonnade.lifecycle.rollout.contest import Standing
 from colonnade.lifecycle.rollout.rows import Rollout, read
 from colonnade.ports.outside.state import State
@@ -27,7 +26,7 @@ def exposure(rollout: Rollout) -> float:
 
 def rollout_status(rollout: Rollout) -> dict[str, Any]:
     """A rollout with every measure as it stands; shares are fractions."""
-    plan, canary = rollout.plan.canary, Canary.restored(rollout.plan.canary, rollout.canary)
+    plan, canary = rollout.plan.canary, rollout.evidence()
     last = rollout.stage >= len(plan.stages) - 1
     return {
         "ref": f"rollout/{rollout.id}",

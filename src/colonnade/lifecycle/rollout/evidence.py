@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from colonnade.core.arms import arm_of
 from colonnade.core.exchanges import Exchange, Outcome, Reply
-from colonnade.lifecycle.rollout.canary import Answer, Canary
+from colonnade.lifecycle.rollout.canary import Answer
 from colonnade.lifecycle.rollout.outputs import is_invalid
 from colonnade.lifecycle.rollout.rows import Rollout
 
@@ -21,7 +21,7 @@ class Evidence:
 
     def __init__(self, rollout: Rollout, now_ms: int) -> None:
         self.rollout, self.challenger = rollout.id, rollout.challenger
-        self.canary = Canary.restored(rollout.plan.canary, rollout.canary)
+        self.canary = rollout.evidence()
         self.probation = rollout.state == "probation"
         self.lock = threading.Lock()
         self.heard = 0

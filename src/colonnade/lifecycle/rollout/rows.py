@@ -6,8 +6,8 @@ It decides nothing. Whoever moves a rollout says from where: a move that somebod
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ class Rollout:
             watched on), ended.
         outcome: "", promoted, rolled_back, superseded, failed.
         stage: of the plan's stages, -1 for the shadow; share_millionths: of the keys that the challenger has.
+        canary: the evidence as it was kept, as JSON of `Canary.state`.
         requests: answers that were sent since it began; exposed: those of the challenger.
         verdict: what persons said, in words: `exposure?` asked, `exposure` allowed, and so for `labels`.
     """
@@ -45,7 +46,7 @@ class Rollout:
     challenger: str
     state: str
     plan: Plan
-    canary: Mapping[str, Any]
+    canary: str
     stage: int
     share_millionths: int
     requests: int
@@ -63,13 +64,18 @@ class Rollout:
         """Percent of the keys that the challenger answers."""
         return self.share_millionths / 10_000
 
+    def evidence(self) -> Canary:
+        """The canary as it was kept."""
+        return Canary.restored(self.plan.canary, json.loads(self.canary))
+
     @property
     def allowed(self) -> set[str]:
         """What a person has allowed: `exposure`, `labels`."""
         return {word for word in self.verdict.split() if not word.endswith("?")}
 
 
-_FIELDS = tuple(name for name in Rollout.__dataclass_fields__ if name not in {"plan", "canary"})
+_FIELDS = tuple(name for name in Rollout.__dataclass_fields__ if name != "plan")
+_plan_of = functools.lru_cache(64)(Plan.of)
 
 
 class Rollouts:
@@ -125,10 +131,11 @@ class Rollouts:
             changed["stage_ms"] = now
         if changed.get("state") == "ended":
             changed["ended_ms"] = now
-        new = replace(was, **changed, requests=canary.seen, exposed=canary.exposed)
+        kept = json.dumps(canary.state())
+        new = replace(was, **changed, canary=kept, requests=canary.seen, exposed=canary.exposed)
         done = tx.run(
             "rollout_move", id=was.id, was=was.state, stage_was=was.stage, verdict_was=was.verdict, state=new.state,
-            stage=new.stage, share_millionths=new.share_millionths, canary=json.dumps(canary.state()),
+            stage=new.stage, share_millionths=new.share_millionths, canary=kept,
             requests=new.requests, exposed=new.exposed, outcome=new.outcome, reason=new.reason, approver=new.approver,
             verdict=new.verdict, stage_ms=new.stage_ms, ended_ms=new.ended_ms,
         )  # fmt: skip
@@ -176,6 +183,4 @@ class Rollouts:
 
 def read(row: Row) -> Rollout:
     """A row as it stands in the store."""
-    return Rollout(
-        **{name: row[name] for name in _FIELDS}, plan=Plan.of(row["config"]), canary=json.loads(row["canary"])
-    )
+    return Rollout(**{name: row[name] for name in _FIELDS}, plan=_plan_of(row["config"]))
