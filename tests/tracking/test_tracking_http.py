@@ -222,7 +222,8 @@ def test_a_file_of_somebody_is_never_a_page_of_ours(tracked: Tracked) -> None:
 
 def test_the_declaration_may_ask_for_keys_of_everybody_and_bounds_files(tmp_path: Any) -> None:
     tracking = "{without_key: nobody, max_file_mib: 1}"
-    text = f"version: 1\nproject: strict\ntracking: {tracking}\ngateway: {{port: 0}}\n"
+    models = "{credit: {data: ./none.csv, label: y, train: ./t.py, evaluate: ./e.py, watch: false}}"
+    text = f"version: 1\nproject: strict\ntracking: {tracking}\nmodels: {models}\ngateway: {{port: 0}}\n"
     project = declared(tmp_path / "strict", text)
     assert project.run("up", "--detach").code == 0
     try:
@@ -236,8 +237,22 @@ def test_the_declaration_may_ask_for_keys_of_everybody_and_bounds_files(tmp_path
             refused = session.put(url, data=bytes((1 << 20) + 1), timeout=20)
             assert (refused.status_code, "tracking.max_file_mib" in refused.json()["message"]) == (413, True)
             assert len(session.get(url, timeout=20).content) == 1 << 20
+            check_declared(project, session)
     finally:
         project.down()
+
+
+def check_declared(project: Project, session: requests.Session) -> None:
+    """A registered model is the declared one of its name: its aliases stand in `why model/NAME`, its name is ours."""
+    base = f"{project.url}/api/2.0/mlflow/"
+    session.post(f"{base}registered-models/create", json={"name": "credit"}, timeout=20).raise_for_status()
+    version = {"name": "credit", "source": "s3://bucket/model"}
+    session.post(f"{base}model-versions/create", json=version, timeout=20).raise_for_status()
+    alias = {"name": "credit", "alias": "challenger", "version": "1"}
+    session.post(f"{base}registered-models/alias", json=alias, timeout=20).raise_for_status()
+    assert "credit@challenger" in project.run("why", project.status()["models"]["credit"]["ref"]).out
+    renamed = session.post(f"{base}registered-models/rename", json={"name": "credit", "new_name": "x"}, timeout=20)
+    assert error_of(renamed) == (400, "INVALID_PARAMETER_VALUE")
 
 
 def test_nothing_that_a_person_wrote_stands_in_the_ledger_or_in_the_open(tracked: Tracked) -> None:

@@ -43,15 +43,16 @@ class Tracking:
         runs, files = Runs(things, experiments), Files(things)
         models = Models(things, experiments, files)
         versions = Versions(things, files, models)
-        self._files, self._groups = files, frozenset[str]()
+        self._files, self._groups, self._declared = files, frozenset[str](), frozenset[str]()
         self.most_file_bytes = 0
         rooms = (experiments, runs, RunSearch(things, runs), Logging(things, runs), Listing(runs, files), models,
-                 Registry(things, versions), versions)  # fmt: skip
+                 Registry(things, versions, lambda name: name in self._declared), versions)  # fmt: skip
         self._plain, self._acted = _operations(*rooms)
 
     def apply(self, declaration: Declaration) -> None:
-        """Who may track, and how large a file may be."""
+        """Who may track, how large a file may be, which models have their names from the declaration."""
         self._groups = frozenset(declaration.tracking.groups)
+        self._declared = frozenset(declaration.models)
         self.most_file_bytes = declaration.tracking.max_file_mib << 20
 
     def call(self, asker: Asker, operation: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ registered model and a declared one of the same name are one. Versions and alias
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from colonnade.lifecycle.tracking import checks, filters, pages
@@ -26,10 +26,10 @@ MOST = 1000
 
 
 class Registry:
-    """The registered models of one project."""
+    """The registered models of one project. `is_declared`: whether `colonnade.yaml` has a model of that name."""
 
-    def __init__(self, things: Things, versions: Versions) -> None:
-        self._things, self._versions = things, versions
+    def __init__(self, things: Things, versions: Versions, is_declared: Callable[[str], bool]) -> None:
+        self._things, self._versions, self._is_declared = things, versions, is_declared
         self._state, self._project = things.state, things.project
 
     def create(self, *, name: str, tags: Sequence[Mapping[str, str]] = (), description: str = "",
@@ -65,7 +65,7 @@ class Registry:
             if here.name != new_name:
                 if tx.rows("model_by_name", project=self._project, name=new_name):
                     raise taken(f"Registered Model (name={new_name}) already exists.")
-                if self._state.rows("pipelines_of_model", model=here.model, limit=1):
+                if self._is_declared(here.name):
                     raise wrong(f"The model {name} is declared in colonnade.yaml: it is renamed there")
                 self._versions.aliases.rename(tx, here, new_name)
                 tx.run("model_rename", id=here.model, name=new_name)
