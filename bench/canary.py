@@ -8,7 +8,8 @@ It writes bench/results/canary.json; about 5 CPU minutes
 The figure: 20,000 requests after a shadow of 5,000, stages of 1, 5, 25 and 100 % with 5,000 requests each; labels at
 once, accuracy .90, latency lognormal (median 10 ms, sigma .5), a group with 30 % of the requests. Assumed, and
 against us where we had the choice: the two versions are wrong, slow and failing independently of each other; the
-shadow is paired, after it every request has one answer; every request is a new key. Rows "from the first live
+shadow and the last stage (in which the champion is asked silently) are paired, between them every request has one
+answer; every request is a new key. Rows "from the first live
 request" have a clean shadow, so all evidence must come from answers that were sent. "At the edge" is worse by exactly
 every tolerance: not to be rolled back.
 
@@ -26,9 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colonnade.core.evidence import rate_above
 from colonnade.lifecycle.rollout.canary import IN_SHADOW, Answer, Canary, CanaryConfig
-from colonnade.lifecycle.rollout.contest import APART, FOR_BOUNDS, Contest
+from colonnade.lifecycle.rollout.contest import APART, Contest
 from report import write_result
 
 CONFIG = CanaryConfig(groups=("minority", "majority"))
@@ -132,11 +132,8 @@ def growth(
         m, y = lasts + 1 - firsts - n, worse[lasts + 1] - worse[firsts]
         logs.append(apart((bad[firsts] + 0.5) / (count[firsts] + 1), n, x, m, y, contest.tolerance))
         when.append(at[lasts])
-    bound = rate_above(float(bad[alone]), int(count[alone]), contest.alpha * FOR_BOUNDS)
-    y = challenger[alone:]
-    logs.append(
-        apart(np.full(len(y), bound), np.zeros(len(y)), np.zeros(len(y)), np.ones(len(y)), y, contest.tolerance)
-    )
+    pair = (challenger - champion + 1)[alone:] / 2  # the champion is asked silently
+    logs.append(np.log1p(np.outer(pair - contest.capital.mean, contest.capital.bets)))
     when.append(at[alone:])
     return np.concatenate(logs), np.concatenate(when)
 
@@ -202,7 +199,7 @@ def by_the_class(drawn: dict[str, Any]) -> tuple[float, str]:
 
     for i in range(SHADOW + LIVE):
         shadow, mine = i < SHADOW, bool(drawn["arm"][i])
-        seen = (shadow or not mine, shadow or mine)
+        seen = (shadow or not mine or canary.share >= 100, shadow or mine)
         canary.observe(
             answer(a, i) if seen[0] else None,
             answer(b, i) if seen[1] else None,

@@ -39,7 +39,7 @@ def roll(config: CanaryConfig, challenger: Model, seed: int, *, labels: bool = T
     for i in range(config.shadow_requests + 500 * len(config.stages) + 1):
         mine = arm_of(f"request-{i}", canary.share, f"rollout-{seed}") == "challenger"
         shadow = canary.stage < 0
-        asked = (shadow or not mine, shadow or mine)
+        asked = (shadow or not mine or canary.share >= 100, shadow or mine)
         group = "a" if rng.random() < 0.3 else "b"
         answers = [
             Answer(rng.random() < m.errors, rng.random() < m.nan, m.median_ms * rng.lognormvariate(0, 0.5))
@@ -105,7 +105,7 @@ def test_without_a_shadow_the_stages_find_a_bad_challenger_too(challenger: Model
     assert 0 < verdict.exposed < 250
 
 
-def test_a_fault_that_begins_when_the_challenger_is_alone_is_found_against_the_champions_past() -> None:
+def test_a_fault_that_begins_on_probation_is_found_against_the_champions_past() -> None:
     contest = Contest("errors", tolerance=0.002, alpha=0.002)
     contest.open_stage(0.5, alone=False)
     for _ in range(3_000):

@@ -14,7 +14,7 @@ from typing import Any
 from colonnade.adapters.state.sqlite.engine import SqliteState
 from colonnade.core.arms import arm_of
 from colonnade.core.claims import Claim
-from colonnade.core.exchanges import Exchange, Outcome, Reply
+from colonnade.core.exchanges import Arm, Exchange, Outcome, Reply
 from colonnade.core.predicting import ANSWERED, ROWS, Item
 from colonnade.core.tables import Rules
 from colonnade.lifecycle.artifacts import Artifacts
@@ -204,19 +204,17 @@ class RolloutRoom:
             arm = arm_of(key, share, tried.id) if tried is not None and share else "champion"
             champion: Reply | None = self.models[live].reply(live, self.rng)
             challenger: Reply | None = None
-            if tried is not None and self.fleet.up and (not share or arm == "challenger"):
-                challenger = self.models[tried.challenger].reply(tried.challenger, self.rng)
-            elif arm == "challenger" and tried is not None:
-                challenger = Reply(tried.challenger, 0.0, True, b"")
-            sent = (
-                "challenger" if arm == "challenger" and challenger is not None and not challenger.error else "champion"
-            )
-            if sent == "challenger":
-                champion = None
+            if tried is not None and (not share or arm == "challenger"):
+                model = self.models[tried.challenger] if self.fleet.up else Model(errors=1.0)
+                challenger = model.reply(tried.challenger, self.rng) if self.fleet.up or share else None
+            sent: Arm = "challenger" if share and challenger is not None and not challenger.error else "champion"
+            paired = challenger is not None and (not share or share >= 100)
             self.answers.append((key, tried.challenger if sent == "challenger" and tried is not None else live))
+            if sent == "challenger" and not paired:
+                champion = None
             batch.append(
                 Exchange(ref, "credit", tried.id if tried is not None else "", key, ROWS, 0, b"[{}]",
-                         self.state.now_ms(), sent, champion, challenger, share)  # type: ignore[arg-type]
+                         self.state.now_ms(), sent, champion, challenger, share, paired)
             )  # fmt: skip
             if labels is not None and tried is not None:
                 wrong = [labels(one.version) if one is not None else None for one in (champion, challenger)]

@@ -129,6 +129,24 @@ def test_a_challenger_that_hangs_in_the_shadow_delays_nobody_is_spared_and_count
     run(story())
 
 
+def test_in_the_last_stage_the_live_version_is_asked_silently_and_at_hand(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with replica(tmp_path / "a", says("[1]")), replica(tmp_path / "b", says("[2]")):
+            house = House(tmp_path / "a", tmp_path / "b", 100.0)
+            for number in range(1, 5):
+                assert (await house.ask()).item.data == b"[2]"
+                await house.heard(number)
+            one = house.told[0]
+            assert (one.sent, one.paired) == ("challenger", True)
+            assert one.champion is not None
+            assert (one.champion.data, one.champion.version) == (b"[1]", OLD)
+            house.here = Served("credit", "starting", OLD, (), 8, rival=house.here.rival)  # type: ignore[union-attr]
+            assert (await house.ask()).item.data == b"[2]"
+            assert (house.told[-1].paired, house.told[-1].champion) == (False, None)
+
+    run(story())
+
+
 def test_each_key_has_its_version(tmp_path: Path) -> None:
     async def story() -> None:
         async with replica(tmp_path / "a", says("[1]")), replica(tmp_path / "b", says("[2]")):

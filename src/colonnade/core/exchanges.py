@@ -41,9 +41,11 @@ class Exchange(NamedTuple):
         kind: `predicting.ROWS` or `predicting.TENSORS`; `mark` as in `predicting.Item`.
         body: the request's rows or tensors, as they came.
         at_ms: when it came, by the system's clock.
-        sent: whose answer was sent. The other arm's reply is there in a shadow phase, and where the challenger could
-            not answer and the champion did instead.
+        sent: whose answer was sent. The other arm's reply is there where both were asked, and where the challenger
+            could not answer and the champion did instead.
         share: percent of the keys that the challenger had then; 0 in a shadow phase and without a rollout.
+        paired: both were asked whatever the other would do (in a shadow phase, and in the last stage, where the champion
+            is the one that nobody hears), so that the two replies may be compared.
     """
 
     ref: str
@@ -58,6 +60,7 @@ class Exchange(NamedTuple):
     champion: Reply | None
     challenger: Reply | None
     share: float = 0.0
+    paired: bool = False
 
 
 class Outcome(NamedTuple):

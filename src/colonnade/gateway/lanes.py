@@ -76,7 +76,7 @@ class _Call:
 class _Line(asyncio.Protocol):
     """A connection to one replica, with at most one batch under way."""
 
-    def __init__(self, lane: _Lane, version: str) -> None:
+    def __init__(self, lane: Lane, version: str) -> None:
         self._lane, self.version = lane, version
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
@@ -118,7 +118,7 @@ class _Line(asyncio.Protocol):
             self._transport.close()
 
 
-class _Lane:
+class Lane:
     """The requests of one service, or those for a version that is tried beside the one that answers.
 
     In a `brief` lane nothing is tried again and nothing waits for a replica to come: whoever asks has another answer.
@@ -309,8 +309,8 @@ class Lanes:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._lanes: dict[str, _Lane] = {}
-        self._beside: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._beside: dict[str, Lane] = {}
         self._refusals = Refusals()
 
     def pause_s(self) -> float:
@@ -326,18 +326,18 @@ class Lanes:
             loads[service] = max(lane.load, loads.get(service, (0, 0)))
         return loads
 
-    def lane(self, service: str) -> _Lane:
+    def lane(self, service: str) -> Lane:
         """A service's lane."""
         lane = self._lanes.get(service)
         if lane is None:
-            lane = self._lanes[service] = _Lane(self._clock)
+            lane = self._lanes[service] = Lane(self._clock)
         return lane
 
-    def beside(self, service: str) -> _Lane:
+    def beside(self, service: str) -> Lane:
         """The lane of what is tried beside it: it shares nothing with the other."""
         lane = self._beside.get(service)
         if lane is None:
-            lane = self._beside[service] = _Lane(self._clock, brief=True)
+            lane = self._beside[service] = Lane(self._clock, brief=True)
         return lane
 
     async def ask(self, service: str, find: Find, item: Item) -> Given:

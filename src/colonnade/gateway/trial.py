@@ -2,21 +2,24 @@
 """Who answers a prediction while another version is tried beside the live one, and what is told of it afterwards.
 
 In the shadow phase both are asked, and the live version's answer goes out without waiting for the other. Afterwards
-each key has its version. Whatever the tried version does, callers are answered: where it fails, is lost or takes much
-longer than usual, the live version is asked instead, and that counts against the one that is tried.
+each key has its version. In the last stage, where every key is the tried version's, the live one is asked silently: so
+that the two still are compared on the same requests, and a world that changes just then is not held against the new
+one. Whatever the tried version does, callers are answered: where it fails, is lost or takes much longer than usual,
+the live version's answer is sent, and that counts against the one that is tried.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from colonnade.core.arms import arm_of
 from colonnade.core.exchanges import Arm, Exchange, Reply
 from colonnade.core.predicting import ANSWERED, WRONG, Item
 from colonnade.gateway.failures import ApiError
-from colonnade.gateway.lanes import WAIT_S, Find, Given, Lanes, Rival, Served
+from colonnade.gateway.lanes import WAIT_S, Find, Given, Lane, Lanes, Rival, Served
 
 SHADOWS = 32
 """So many requests are under way in a shadow at most; beyond that, and while the live version is busy, it is spared."""
@@ -53,6 +56,8 @@ class Asked:
             return await self._champion("", 0.0, None)
         if rival.share <= 0:
             return await self._shadow(here, rival)
+        if rival.share >= 100:
+            return await self._last(here, rival)
         if arm_of(self._key, rival.share, rival.rollout) == "champion":
             return await self._champion(rival.rollout, rival.share, None)
         return await self._challenger(rival)
@@ -71,11 +76,10 @@ class Asked:
 
     async def _challenger(self, rival: Rival) -> Given:
         """The tried version's answer; or the live one's, where it has none."""
-        lanes, began = self._serving.lanes, time.perf_counter()
-        patience_s = min(WAIT_S, max(PATIENCE_S, PATIENCE * lanes.lane(self._name).usual_s))
+        began = time.perf_counter()
         reply: Reply | None
         try:
-            given = await lanes.beside(self._name).begin(self._rival, self._item, patience_s)
+            given = await self._begin_rival()
         except ApiError as error:  # too many at once is the callers' doing, and no evidence
             reply = None if error.http_status == 429 else _lost(rival.served.version, began)
         else:
@@ -87,53 +91,83 @@ class Asked:
 
     async def _shadow(self, here: Served, rival: Rival) -> Given:
         """Both are asked, now the one first and now the other, so that neither has it easier."""
-        lanes = self._serving.lanes
-        lane, beside = lanes.lane(self._name), lanes.beside(self._name)
+        lane, beside = self._lanes()
         spared = beside.under_way >= SHADOWS or 2 * lane.under_way > here.most or not rival.served.places
-        shadow: asyncio.Future[Given] | None = None
+        silent: asyncio.Future[Given] | None = None
         began = time.perf_counter()
-        last = self._at_ms & 1
-        if last and not spared:
-            shadow = self._begin_shadow(lane.usual_s)
+        first = bool(self._at_ms & 1) and not spared
+        if first:
+            silent = _quietly(self._begin_rival)
         try:
             asked = lane.begin(self._find, self._item)
-            if not last and not spared:
-                shadow = self._begin_shadow(lane.usual_s)
+            if not first and not spared:
+                silent = _quietly(self._begin_rival)
             given = await asked
         except ApiError as error:
             if error.http_status != 429:
-                self._pair(rival, _lost(here.version, began), shadow)
+                self._pair(rival, "champion", _lost(here.version, began), silent)
             raise
         if given.item.kind != WRONG:
-            self._pair(rival, _reply(given), shadow)
+            self._pair(rival, "champion", _reply(given), silent)
         return given
 
-    def _begin_shadow(self, usual_s: float) -> asyncio.Future[Given] | None:
-        patience_s = min(WAIT_S, max(PATIENCE_S, PATIENCE * usual_s))
+    async def _last(self, here: Served, rival: Rival) -> Given:
+        """The same the other way round: the tried version is heard, the live one is asked as long as it is there."""
+        lane, beside = self._lanes()
+        spared = lane.under_way >= SHADOWS or 2 * beside.under_way > rival.served.most or not here.places
+        began, silent = time.perf_counter(), None
+        first = bool(self._at_ms & 1) and not spared
+        if first:
+            silent = _quietly(self._begin_champion)
         try:
-            shadow = self._serving.lanes.beside(self._name).begin(self._rival, self._item, patience_s)
-        except ApiError:
-            return None
-        shadow.add_done_callback(_look_at)
-        return shadow
+            asked = self._begin_rival()
+            if not first and not spared:
+                silent = _quietly(self._begin_champion)
+            given = await asked
+        except ApiError as error:
+            reply = None if error.http_status == 429 else _lost(rival.served.version, began)
+        else:
+            reply = _reply(given)
+            if given.item.kind == ANSWERED:
+                self._pair(rival, "challenger", reply, silent)
+                return given
+        if silent is None:
+            return await self._champion(rival.rollout, rival.share, reply)
+        given = await silent
+        if given.item.kind != WRONG:
+            self._tell(rival.rollout, rival.share, "champion", _reply(given), reply, paired=reply is not None)
+        return given
 
-    def _pair(self, rival: Rival, champion: Reply, shadow: asyncio.Future[Given] | None) -> None:
-        """Tell of the request once both have answered."""
-        if shadow is None:
-            self._tell(rival.rollout, 0.0, "champion", champion, None)
-            return
+    def _lanes(self) -> tuple[Lane, Lane]:
+        lanes = self._serving.lanes
+        return lanes.lane(self._name), lanes.beside(self._name)
+
+    def _begin_rival(self) -> asyncio.Future[Given]:
+        lane, beside = self._lanes()
+        return beside.begin(self._rival, self._item, min(WAIT_S, max(PATIENCE_S, PATIENCE * lane.usual_s)))
+
+    def _begin_champion(self) -> asyncio.Future[Given]:
+        return self._lanes()[0].begin(self._find, self._item)
+
+    def _pair(self, rival: Rival, heard: Arm, reply: Reply, silent: asyncio.Future[Given] | None) -> None:
+        """Tell of the request once the one that nobody hears has answered, too."""
+        version = rival.served.version if heard == "champion" else self._version()
+
+        def told(other: Reply | None) -> None:
+            champion, challenger = (reply, other) if heard == "champion" else (other, reply)
+            self._tell(rival.rollout, rival.share, heard, champion, challenger, paired=other is not None)
 
         def both(done: asyncio.Future[Given]) -> None:
-            if done.cancelled():
-                return
-            failed = done.exception() is not None
-            reply = Reply(rival.served.version, 0.0, True, b"") if failed else _reply(done.result())
-            self._tell(rival.rollout, 0.0, "champion", champion, reply)
+            if not done.cancelled():
+                failed = done.exception() is not None
+                told(Reply(version, 0.0, True, b"") if failed else _reply(done.result()))
 
-        if shadow.done():
-            both(shadow)
+        if silent is None:
+            told(None)
+        elif silent.done():
+            both(silent)
         else:
-            shadow.add_done_callback(both)
+            silent.add_done_callback(both)
 
     def _rival(self) -> Served | None:
         here = self._find()
@@ -143,12 +177,15 @@ class Asked:
         here = self._find()
         return here.version if here is not None else ""
 
-    def _tell(self, rollout: str, share: float, sent: Arm, champion: Reply | None, challenger: Reply | None) -> None:
+    def _tell(
+        self, rollout: str, share: float, sent: Arm, champion: Reply | None, challenger: Reply | None, *,
+        paired: bool = False,
+    ) -> None:  # fmt: skip
         item = self._item
         self._serving.exchanged(
             Exchange(
                 self._ref, self._name, rollout, self._key, item.kind, item.mark, item.data, self._at_ms, sent, champion,
-                challenger, share,
+                challenger, share, paired,
             )
         )  # fmt: skip
 
@@ -160,6 +197,16 @@ def _reply(given: Given) -> Reply:
 
 def _lost(version: str, began: float) -> Reply:
     return Reply(version, (time.perf_counter() - began) * 1000, True, b"")
+
+
+def _quietly(begin: Callable[[], asyncio.Future[Given]]) -> asyncio.Future[Given] | None:
+    """Ask somebody whom nobody waits for; None where that cannot be."""
+    try:
+        silent = begin()
+    except ApiError:
+        return None
+    silent.add_done_callback(_look_at)
+    return silent
 
 
 def _look_at(done: asyncio.Future[Given]) -> None:

@@ -131,6 +131,7 @@ class Canary:
         self.in_stage = self.requests = self.exposed = 0
         self.seen = 0
         """Answers that were sent since the rollout began, the shadow phase's too."""
+        self.staying = False
         self.rehearsed = 0
         """Requests that were only replayed to both, and nobody's."""
         self.slow_ms: float | None = None
@@ -168,7 +169,7 @@ class Canary:
         self._add("invalid", *(None if answer is None else float(answer.invalid) for answer in both))
         if self.slow_ms is None:
             self._refer(champion)
-        else:
+        elif not self.staying:
             self._add("slow", self._slowness(champion), self._slowness(challenger))
 
     def observe_label(self, champion: float | None, challenger: float | None, *, group: str | None = None) -> None:
@@ -213,16 +214,19 @@ class Canary:
         self._open(self.stage)
 
     def stay(self) -> None:
-        """The challenger has become the live version: watch it on against the champion's past."""
-        self.in_stage = 0
-        if self.share < 100:
-            for contest in self.contests.values():
-                contest.open_stage(0.0, alone=True)
+        """The challenger has become the live version: watch it on against the champion's past.
+
+        Slowness is not held against it any more: when everything becomes slow, nobody is left to tell.
+        """
+        self.in_stage, self.staying = 0, True
+        for contest in self.contests.values():
+            contest.open_stage(0.0, alone=True)
 
     def state(self) -> dict[str, Any]:
         """All that `restored` needs beside the config, as JSON can hold it."""
         return {
             "stage": self.stage,
+            "staying": self.staying,
             "counts": [self.in_stage, self.requests, self.exposed, self.seen, self.rehearsed],
             "slow_ms": self.slow_ms,
             "latencies": list(self._latencies),
@@ -233,7 +237,7 @@ class Canary:
     def restored(cls, config: CanaryConfig, state: Mapping[str, Any]) -> Canary:
         """The canary whose `state()` this is, with the config that it was made with."""
         made = cls(config)
-        made.stage = int(state["stage"])
+        made.stage, made.staying = int(state["stage"]), bool(state["staying"])
         made.in_stage, made.requests, made.exposed, made.seen, made.rehearsed = (int(n) for n in state["counts"])
         made.slow_ms, made._latencies = state["slow_ms"], [float(v) for v in state["latencies"]]
         for name, contest in made.contests.items():
@@ -244,7 +248,7 @@ class Canary:
         rest = (1 - IN_SHADOW) / len(self.config.stages) if self.config.shadow_requests else 1 / len(self.config.stages)
         part = rest if stage >= 0 else IN_SHADOW if self.config.shadow_requests else 0.0
         for contest in self.contests.values():
-            contest.open_stage(part, alone=self.share >= 100)
+            contest.open_stage(part, alone=False)
 
     def _add(self, measure: str, champion: float | None, challenger: float | None) -> None:
         self.contests[measure].add(champion, challenger)

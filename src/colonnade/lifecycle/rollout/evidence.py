@@ -55,13 +55,13 @@ class Evidence:
                     self.canary.observe_label(one.champion, one.challenger, group=one.group or None)
 
     def _tried(self, one: Exchange) -> None:
-        """In the shadow phase a pair; afterwards what the key's own arm answered.
+        """A pair where both were asked, otherwise what the key's own arm answered.
 
         Where the champion answered instead of a challenger that could not, its answer is no evidence: it was asked
         only because the other had failed.
         """
         self.heard += 1
-        if one.share <= 0:
+        if one.paired or one.share <= 0:
             self.canary.observe(_answer(one.champion), _answer(one.challenger), sent=one.sent)
         elif arm_of(one.key, one.share, one.rollout) == "champion":
             self.canary.observe(_answer(one.champion), None, sent=one.sent)

@@ -315,9 +315,10 @@ class Rolling:
     def _promoted(
         self, rollout: Rollout, evidence: Evidence, wanted: Wanted, row: RowLease, reason: str, cause: str
     ) -> None:  # fmt: skip
-        self._ending.promote(rollout, evidence.canary, wanted.name, row, reason, cause=cause)
-        evidence.canary.stay()
-        evidence.probation = True
+        canary = Canary.restored(rollout.plan.canary, evidence.canary.state())
+        canary.stay()
+        self._ending.promote(rollout, canary, wanted.name, row, reason, cause=cause)
+        evidence.canary, evidence.probation = canary, True
 
     def _back(self, rollout: Rollout, evidence: Evidence, verdict: Verdict) -> None:
         self._ending.back(rollout, evidence.canary, verdict.reason, cause="evidence", measure=verdict.evidence[0])
