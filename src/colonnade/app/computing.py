@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,8 @@ class Computing:
         self._row = RowLease(state, "fabric", holder)
         self.loop = self._open_loop()
         self._past: list[FabricLoop] = []
+        self.on_change: list[Callable[[], None]] = []
+        """Told after a cycle in which leases began, ended or moved."""
         self.closed = False
         """Nothing is declared any more: what runs is seen and ended, nothing new is taken."""
 
@@ -89,7 +91,13 @@ class Computing:
         """A cycle of the loop, by the one thread that runs it; drivers of a past declaration are let go before."""
         while self._past:
             self._past.pop().watching.close()
-        return self.loop.step()
+        loop = self.loop
+        try:
+            return loop.step()
+        finally:
+            if loop.wrote:
+                for tell in self.on_change:
+                    tell()
 
     def warm(self) -> None:
         """Let the engine learn what it can before anybody waits for it."""

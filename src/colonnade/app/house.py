@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from colonnade.app import wiring
 from colonnade.app.active import ACTIVE, read_active
 from colonnade.app.builtin import builtin_folder
+from colonnade.app.flowing import open_flows
 from colonnade.app.plan import Change, changes
 from colonnade.app.settings.compute import Compute
 from colonnade.app.settings.declaration import Declaration, Source
@@ -38,6 +39,7 @@ from colonnade.ports.rowlease import RowLease
 
 if TYPE_CHECKING:
     from colonnade.app.computing import Computing
+    from colonnade.app.flows import Flows
     from colonnade.app.modelling import Modelling
     from colonnade.app.rollouts import Rollouts
     from colonnade.app.serving import Serving
@@ -61,12 +63,14 @@ class House:
         self.stop = threading.Event()
         self.url = ""
         self.on_change: Callable[[], None] = lambda: None
+        self.on_open: Callable[[], None] = lambda: None
         self.declaration: Declaration | None = None
         self.project = ""
         self.loops: dict[str, IngestLoop] = {}
         self.asking: dict[str, Asking] = {}
         self.computing: Computing | None = None
         self.modelling: Modelling | None = None
+        self.flowing: Flows | None = None
         self.serving: Serving | None = None
         self.tracking: Tracking | None = None
         self.rollouts: Rollouts | None = None
@@ -120,8 +124,9 @@ class House:
             self._open_tracking(declaration)
             held = self.state.rows("leases_open", project=self.project)
             if declaration.compute is not None or declaration.models or held or self.computing is not None:
-                self._open_compute(declaration.compute or Compute(devices="none"), declaration)
+                self.open_compute(declaration.compute or Compute(devices="none"), declaration)
                 self._open_serving(declaration)
+            open_flows(self, needed=False)
             self.on_change()
             return difference
 
@@ -269,7 +274,8 @@ class House:
             if changed:
                 loop.doubt()
 
-    def _open_compute(self, declared: Compute, declaration: Declaration) -> None:
+    def open_compute(self, declared: Compute, declaration: Declaration) -> None:
+        """The fabric and the models, as declared."""
         models = declaration.models
         if self.computing is None:
             from colonnade.app.computing import Computing

@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from colonnade.app.presence import pause
-from colonnade.app.rolled import label_of, told_of
 from colonnade.app.requested import is_request, why_request
+from colonnade.app.rolled import label_of, told_of
 from colonnade.app.settings.environment import Places
 from colonnade.app.status import path_of
 from colonnade.app.stored import reading
@@ -34,6 +34,7 @@ NAMED = {
     "knowledge": "knowledge_of_project",
     "service": "services_of_project",
     "model": "models_of_project",
+    "pipeline": "flows_of_project",
     "queue": "queues_of_project",
     "device": "devices_of_project",
     "alias": "aliases_of_project",

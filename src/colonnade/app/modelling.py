@@ -103,7 +103,7 @@ class Modelling:
         bench = Bench(places.work, sys.executable, for_programs())
         self._tools = Tools(
             state, journal, Artifacts(state, blobs, keys, journal.project),
-            FabricLeasing(computing, places.runs, state), bench, actor, _python(), open_tables(),
+            FabricLeasing(computing, places.runs, state), bench, actor, interpreter(), open_tables(),
             open_sources(places), FolderScan(), Aside(threaded=True),
         )  # fmt: skip
         self._tools = replace(self._tools, rolling=rolling, told=lambda *asked: self.telling(*asked))
@@ -220,7 +220,7 @@ def _gate(gate: DeclaredGate) -> Gate:
                 gate.part == "recent")  # fmt: skip
 
 
-def _python() -> str:
+def interpreter() -> str:
     """The interpreter and everything that it can import: part of what a result depends on."""
     installed = sorted(f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions())
     told = "\n".join([sys.version, *installed])

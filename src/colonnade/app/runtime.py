@@ -26,6 +26,7 @@ from colonnade.ports.rowlease import RowLease
 
 if TYPE_CHECKING:
     from colonnade.app.computing import Computing
+    from colonnade.app.flows import Flows
     from colonnade.app.modelling import Modelling
     from colonnade.app.serving import Serving
     from colonnade.app.watching import Watches
@@ -56,6 +57,7 @@ class Runtime:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        house.on_open = self.start
         self.alarms = Alarms(house.places.alarms)
         self._unrecorded = False
         self.writer = GroupWriter(house.state, lambda: house.recording.forget(), self._recorded)
@@ -75,6 +77,8 @@ class Runtime:
                 self._thread("executor", functools.partial(self._listen, computing))
             if (modelling := self.house.modelling) is not None:
                 self._thread("lifecycle", functools.partial(self._follow, modelling))
+            if (flows := self.house.flowing) is not None:
+                self._thread("pipelines", functools.partial(self._flow, flows))
             if (serving := self.house.serving) is not None:
                 self._thread("serving", functools.partial(self._serve, serving))
             if (watching := self.house.watching) is not None:
@@ -91,6 +95,8 @@ class Runtime:
             loop.look()
         if self.house.computing is not None:
             self.house.computing.loop.look()
+        if self.house.flowing is not None:
+            self.house.flowing.wake()
         for thread in self._threads.values():
             thread.join()
         self.writer.close()
@@ -163,6 +169,19 @@ class Runtime:
                 except Exception as error:
                     self._failed(f"model/{name}", error)
             self.house.stop.wait(FOLLOW_S if busy else LOOK_EVERY_S)
+
+    def _flow(self, flows: Flows) -> None:
+        """Every pipeline of functions; woken when a step's command ends."""
+        while not self.house.stop.is_set():
+            busy = False
+            for name, loop in list(flows.loops.items()):
+                try:
+                    busy = loop.step() or busy
+                    self._tell_trouble(f"pipeline/{name}", loop.trouble)
+                except Exception as error:
+                    self._failed(f"pipeline/{name}", error)
+                    self.house.stop.wait(FOLLOW_S)
+            flows.wait(LOOK_EVERY_S if busy else HINTED_EVERY_S)
 
     def _serve(self, serving: Serving) -> None:
         """Every service that answers with a model."""

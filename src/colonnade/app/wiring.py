@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from colonnade.ports.outside.vectors import Vectors
 
 WAITER_TRIES = 50
-WARM = ("json", "csv", "pathlib", "runpy")
+WARM = ("json", "csv", "pathlib", "runpy", "colonnade.sdk.flow.calling")
 """What nearly every script imports: loaded before a warm interpreter forks."""
 UNCOUNTED = 1 << 40
 """CPU and memory of a simulated machine that tells none."""

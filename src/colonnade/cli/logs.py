@@ -24,7 +24,7 @@ from colonnade.core.errors import UnknownName
 TARGETS = {"out": 1, "err": 2}
 TAIL_BYTES = 1 << 20
 MOST = 1_000_000
-EXIT_CODES = {"promoted": 0, "unchanged": 0, "refused": 3, "quarantined": 3, "rolled_back": 3, "failed": 1}
+EXIT_CODES = {"promoted": 0, "unchanged": 0, "done": 0, "refused": 3, "quarantined": 3, "rolled_back": 3, "failed": 1}
 """Of a model's pipeline, by its outcome; `colonnade train` ends with the same."""
 
 

@@ -75,6 +75,11 @@ def show(document: Mapping[str, Any]) -> None:
     for name, model in document["models"].items():
         for line in _model(name, model):
             print(line)
+    for name, pipeline in document.get("pipelines", {}).items():
+        counts = ", ".join(f"{count} {kind}" for kind, count in pipeline["steps"].items() if count)
+        print(f"  pipeline {name}: {pipeline['state']}" + (f" ({counts})" if counts else ""))
+        if pipeline["history"] and pipeline["history"][0]["reason"]:
+            print(f"    {pipeline['history'][0]['reason']}")
     for name, service in document["services"].items():
         made = " + ".join(part for part in (service["knowledge"], service["answer_with"], service.get("model")) if part)
         why = f": {service['reason']}" if service.get("reason") else ""

@@ -91,6 +91,11 @@ class FabricLoop:
         self._stocked_ms = self._sampled_ms = 0
         self._wake = threading.Event()
 
+    @property
+    def wrote(self) -> bool:
+        """Whether the last cycle changed a lease."""
+        return self._wrote
+
     def look(self) -> None:
         """Something changed: step at once."""
         self._wake.set()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, model
 
 from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQueue
 from colonnade.app.settings.data import Contract, DataSource
+from colonnade.app.settings.flows import Flow
 from colonnade.app.settings.models import Model, Script
 from colonnade.app.settings.replicas import MOST, ReplicaClaim, Replicas
 from colonnade.app.settings.retrain import Retrain
@@ -180,6 +181,7 @@ class Declaration(Strict):
     knowledge: dict[Name, Knowledge] = Field(default_factory=dict)
     services: dict[Name, Service] = Field(default_factory=dict)
     models: dict[Name, Model] = Field(default_factory=dict)
+    pipelines: dict[Name, Flow] = Field(default_factory=dict)
     compute: Compute | None = None
     tracking: Tracking = Field(default_factory=Tracking)
     gateway: Gateway = Field(default_factory=Gateway)
@@ -316,6 +318,11 @@ def _check_names(declaration: Declaration, located: Located, file: str) -> None:
                     hint="keep one of them",
                 )
             keys.add(source.key)
+    for name, flow in declaration.pipelines.items():
+        queues = (declaration.compute or Compute()).queue_names()
+        if flow.queue is not None and flow.queue not in queues:
+            line = located.line(("pipelines", name, "queue"))
+            raise _unknown("queue", flow.queue, list(queues), file, line, "compute.queues")
     for name, service in declaration.services.items():
         if service.knowledge is not None and service.knowledge not in declaration.knowledge:
             line = located.line(("services", name, "knowledge"))

@@ -15,12 +15,12 @@ from typing import Any
 
 from colonnade.core.claims import Claim
 from colonnade.core.errors import ColonnadeError
-from colonnade.lifecycle.doing import BACK_OFF_MS, Stopped, Tools
 from colonnade.lifecycle.flow.graph import Graph, Node, needs_of, read_graph
 from colonnade.lifecycle.flow.inputs import take_in
 from colonnade.lifecycle.flow.results import Results
 from colonnade.lifecycle.flow.rows import FlowRows
 from colonnade.lifecycle.flow.script import collected, laid_out
+from colonnade.lifecycle.flow.tools import BACK_OFF_MS, Failed, Tools
 from colonnade.lifecycle.pipelines import Step
 from colonnade.lifecycle.wanted import key_of
 from colonnade.lifecycle.work import Place, clear
@@ -71,7 +71,7 @@ class Flowing:
         self._asked: set[str] = {name for name, step in self.steps.items() if step.state == "running"}
 
     def advance(self) -> bool:
-        """Do what can be done now; whether the run is over. Raises Stopped when it has failed."""
+        """Do what can be done now; whether the run is over. Raises Failed when it has failed."""
         if self._graph is None and not self._plan():
             self.rows.flush()
             return False
@@ -130,10 +130,11 @@ class Flowing:
         """Take in the project's files that are given to steps, as they are now; once for a run."""
         assert self._graph is not None
         if self._graph.inputs and not self._step(INPUTS).over:
-            self.steps[INPUTS] = take_in(
+            self.steps[INPUTS], artifact = take_in(
                 self._tools, self.rows, self._step(INPUTS), self._flow.folder, self._graph.inputs,
                 follows=self.steps[PLAN].run,
             )  # fmt: skip
+            self._results.put(INPUTS, artifact)
         if self._graph.inputs:
             self._results.take(INPUTS, self.steps[INPUTS].artifact)
 
@@ -183,7 +184,7 @@ class Flowing:
             self._look(name)
             return self.steps[name].over
         if step.state == "failed":
-            raise Stopped("failed", f"{name}: {step.error}")
+            raise Failed(f"{name}: {step.error}")
         if step.not_before_ms > self._tools.state.now_ms() or len(self._asked) >= AT_ONCE:
             self._later.append(name)
             return False
@@ -200,6 +201,8 @@ class Flowing:
         """Hand a call to the fabric, in one transaction with everything that finished before it."""
         tools = self._tools
         attempt = replace(step, state="running", attempts=step.attempts + 1, started_ms=tools.state.now_ms())
+        if files:
+            self.rows.flush()  # what lies in them may have been given a moment ago
         place, argv, environment = laid_out(tools, _try(attempt), self._code, call, files)
         node = self._nodes.get(_node_of(step.step))
         claim = node.claim if node else Claim(gpus=0)
@@ -236,6 +239,8 @@ class Flowing:
         self.steps[name] = self.rows.finished(
             step, artifact.digest, keep, code=self._code, follows=runs, given=given, after=lambda: clear(place)
         )
+        if artifact.files:
+            self.rows.flush()
         self._results.put(name, artifact)
         self._has(name)
 
@@ -247,7 +252,7 @@ class Flowing:
             self._later.append(step.step)
             return
         self.steps[step.step] = self.rows.missed(step, error, None)
-        raise Stopped("failed", f"{step.step}: {error}")
+        raise Failed(f"{step.step}: {error}")
 
     # results
     def _has(self, name: str) -> None:

@@ -9,39 +9,37 @@ from pathlib import Path
 
 from colonnade.core import model_entries
 from colonnade.core.errors import UsageError
-from colonnade.lifecycle.artifacts import Entry
-from colonnade.lifecycle.doing import Tools
+from colonnade.core.leaf import Leaf
+from colonnade.lifecycle.artifacts import Artifact, Entry
 from colonnade.lifecycle.flow.rows import FlowRows
+from colonnade.lifecycle.flow.tools import Tools
 from colonnade.lifecycle.flow.values import KIND
 from colonnade.lifecycle.pipelines import Step
 from colonnade.lifecycle.wanted import key_of
-from colonnade.ports.outside.state import Transaction
 
 
-def take_in(tools: Tools, rows: FlowRows, step: Step, folder: Path, paths: Sequence[str], *, follows: str) -> Step:
+def take_in(
+    tools: Tools, rows: FlowRows, step: Step, folder: Path, paths: Sequence[str], *, follows: str
+) -> tuple[Step, Artifact]:
     """The step that keeps them. Raises UsageError for a file that is not there, or lies outside of the project."""
     files: dict[str, bytes | Path | Entry] = {path: _inside(folder, path) for path in paths}
     artifact, keep = tools.artifacts.made(KIND, files, {"value": None})
     keyed = replace(step, key=key_of("inputs", {"files": artifact.digest}))
     found = rows.known(keyed.key)
     if found is not None:
-        return rows.cached(keyed, found)
+        return rows.cached(keyed, found), artifact
     dataset, journal = tools.state.new_id("dst"), tools.journal
-    done: list[Step] = []
 
-    def write(tx: Transaction) -> None:
-        keep(tx)
-        tx.append(
-            model_entries.dataset_snapshotted(
-                journal.stamp(tools.actor), journal.mac, dataset=dataset, run=done[0].run,
-                content=artifact.digest.encode(), rows=0, files=len(paths), quarantined=0,
-            )
+    def taken(run: str) -> Leaf:
+        return model_entries.dataset_snapshotted(
+            journal.stamp(tools.actor), journal.mac, dataset=dataset, run=run,
+            content=artifact.digest.encode(), rows=0, files=len(paths), quarantined=0,
         )  # fmt: skip
 
-    done.append(
-        rows.inline(keyed, "inputs", artifact.digest, write, follows=[follows], given=[dataset], subject=dataset)
+    done = rows.inline(
+        keyed, "inputs", artifact.digest, keep, follows=[follows], given=[dataset], subject=dataset, also=taken
     )
-    return done[0]
+    return done, artifact
 
 
 def _inside(folder: Path, path: str) -> Path:

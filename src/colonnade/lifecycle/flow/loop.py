@@ -11,8 +11,8 @@ from typing import Any
 
 from colonnade.core.errors import ColonnadeError, Lost, UsageError
 from colonnade.lifecycle.closure import closure
-from colonnade.lifecycle.doing import Stopped, Tools
 from colonnade.lifecycle.flow.flowing import Flow, Flowing
+from colonnade.lifecycle.flow.tools import Failed, Tools
 from colonnade.lifecycle.pipelines import Pipelines
 from colonnade.ports.outside.state import Row, Transaction
 from colonnade.ports.rowlease import RowLease
@@ -79,8 +79,8 @@ class FlowLoop:
             self._flowing.clear()
             self._under_way = None
             raise
-        except Stopped as stopped:
-            self._end(flowing, row, stopped.outcome, stopped.reason)
+        except Failed as failed:
+            self._end(flowing, row, "failed", failed.reason)
         except UsageError as error:
             self._end(flowing, row, "failed", error.message)
         except Exception:

@@ -26,10 +26,7 @@ class Results:
 
     def put(self, name: str, artifact: Artifact) -> None:
         """A result that has just been made."""
-        given = given_by(artifact)
-        if isinstance(given.value, dict) and LARGE in given.value:
-            given = Given(json.loads(self._artifacts.read(given.files[given.value[LARGE]])), given.files)
-        self._given[name] = given
+        self._given[name] = _opened(self._artifacts, artifact)
 
     def take(self, name: str, digest: str) -> None:
         """A result by its digest, unless it is here."""
@@ -112,3 +109,15 @@ class Results:
             return self._from(members[path[0]], path[1:], used)
         given = self._given[name]
         return by_content(given, part(given.value, path), used)
+
+
+def given_of(artifacts: Artifacts, digest: str) -> Given:
+    """What the step gave whose artifact this is."""
+    return _opened(artifacts, artifacts.get(digest))
+
+
+def _opened(artifacts: Artifacts, artifact: Artifact) -> Given:
+    given = given_by(artifact)
+    if isinstance(given.value, dict) and LARGE in given.value:
+        return Given(json.loads(artifacts.read(given.files[given.value[LARGE]])), given.files)
+    return given

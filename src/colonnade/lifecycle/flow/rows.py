@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from colonnade.core import model_entries
+from colonnade.core.leaf import Leaf
 from colonnade.lifecycle.artifacts import Write
-from colonnade.lifecycle.doing import Tools
+from colonnade.lifecycle.flow.tools import Tools
 from colonnade.lifecycle.pipelines import Step
 from colonnade.ports.outside.state import Row, Transaction
 from colonnade.ports.rowlease import RowLease
@@ -44,8 +45,11 @@ class FlowRows:
     def inline(
         self, step: Step, kind: str, artifact: str, keep: Write, *,
         follows: Sequence[str] = (), given: Sequence[str] = (), subject: str = "",
+        also: Callable[[str], Leaf] | None = None,
     ) -> Step:  # fmt: skip
-        """A small step of ours has been done: its run, its result and its entry, all at once."""
+        """A small step of ours has been done: its run, its result and its entry, all at once; with one more entry,
+        which is told the run.
+        """
         state = self._tools.state
         now, run = state.now_ms(), state.new_id("run")
         done = replace(
@@ -63,6 +67,8 @@ class FlowRows:
                 created_ms=now, finished_ms=now, parent=step.pipeline,
             )  # fmt: skip
             self._add(tx, done)
+            if also is not None:
+                tx.append(also(run))
             tx.append(entry)
 
         self._new[step.key] = artifact, subject, run

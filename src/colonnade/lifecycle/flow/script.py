@@ -19,8 +19,8 @@ from typing import Any
 
 from colonnade.core.errors import UsageError
 from colonnade.lifecycle.artifacts import Artifact, Entry, Write, collect
-from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.flow.results import LARGE
+from colonnade.lifecycle.flow.tools import Tools
 from colonnade.lifecycle.flow.values import FILES, KIND, marked
 from colonnade.lifecycle.work import Place, clear
 
