@@ -33,6 +33,7 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         ref, "credit", draw(st.sampled_from(["", "rol_1"])), draw(st.sampled_from([ref, "", "käse", "k" * 300])),
         draw(st.integers(0, 2)), draw(st.integers(0, 1000)), draw(st.binary(max_size=200)), int(ref[8:20], 16),
         draw(st.sampled_from(["champion", "challenger"])), draw(REPLIES), draw(REPLIES), draw(st.sampled_from(SHARES)),
+        draw(st.booleans()),
     )  # fmt: skip
 
 

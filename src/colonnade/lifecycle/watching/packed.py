@@ -19,7 +19,7 @@ LEVEL = 1
 """Of compression: JSON shrinks to a third at 100 MB/s."""
 NOBODY = 0xFFFF
 PREFIX = "request/"
-CHALLENGER, OWN_KEY, CHAMPION_ERROR, CHALLENGER_ERROR = 1, 2, 4, 8
+CHALLENGER, OWN_KEY, CHAMPION_ERROR, CHALLENGER_ERROR, PAIRED = 1, 2, 4, 8, 16
 _START = struct.Struct("<BI")
 _EXCHANGE = struct.Struct("<12sBBHIfHIHfIIHfII")
 _NONE = Reply("", 0.0, False, b"")
@@ -31,7 +31,8 @@ def pack(exchanges: Sequence[Exchange]) -> bytes:
     rollouts: dict[str, int] = {}
     heads: list[bytes] = []
     bodies: list[bytes] = []
-    for ref, _, rollout, key, kind, mark, body, _, sent, champion, challenger, share in exchanges:
+    for exchange in exchanges:
+        ref, _, rollout, key, kind, mark, body, _, sent, champion, challenger, share, *_ = exchange
         named = b"" if key == ref else key.encode("utf-8", "replace")[:NOBODY]
         one, other = champion or _NONE, challenger or _NONE
         flags = (
@@ -39,6 +40,7 @@ def pack(exchanges: Sequence[Exchange]) -> bytes:
             | (0 if key == ref else OWN_KEY)
             | (CHAMPION_ERROR if one.error else 0)
             | (CHALLENGER_ERROR if other.error else 0)
+            | (PAIRED if exchange.paired else 0)
         )
         heads.append(
             _EXCHANGE.pack(
@@ -86,7 +88,7 @@ def unpack(packed: bytes, service: str, wanted: Callable[[str], bool] = lambda _
             sent = "challenger" if flags & CHALLENGER else "champion"
             found.append(
                 Exchange(ref, service, rollouts[rollout], key, kind, mark, parts[1], int.from_bytes(raw[:6], "big"),
-                         sent, replies[0], replies[1], share)  # type: ignore[arg-type]
+                         sent, replies[0], replies[1], share, bool(flags & PAIRED))  # type: ignore[arg-type]
             )  # fmt: skip
         body_at += sum(ends)
     return found
