@@ -38,7 +38,7 @@ class Tracking:
     def __init__(self, house: House) -> None:
         self._house = house
         artifacts = Artifacts(house.state, house.blobs, house.keys, house.project)
-        things = Things(house.state, house.keys, house.journal, artifacts)
+        things = Things(house.state, house.keys, house.journal, artifacts, house.clock.wall_ms)
         experiments = Experiments(things)
         runs, files = Runs(things, experiments), Files(things)
         models = Models(things, experiments, files)

@@ -166,18 +166,18 @@ class Experiments:
                 raise missing(f"No Experiment with id={ident} exists that is {was}")
             self._put(tx, here, stage=stage)
             tx.run("tracked_stage", project=self._project, experiment=here.number, stage=stage,
-                   now_ms=self._state.now_ms())  # fmt: skip
+                   now_ms=self._things.wall_ms())  # fmt: skip
 
     def _add(self, tx: Transaction, number: int, name: str, location: str, tags: Mapping[str, str]) -> bool:
         sealed = self._seal(number, name, location or f"{ROOT}{number}", tags)
         return bool(tx.run("experiment_add", project=self._project, number=number, name_mac=self._mac(name),
-                           now_ms=self._state.now_ms(), sealed=sealed))  # fmt: skip
+                           now_ms=self._things.wall_ms(), sealed=sealed))  # fmt: skip
 
     def _put(self, tx: Transaction, here: Experiment, **changed: Any) -> None:
         now = {"name": here.name, "stage": here.stage, "tags": here.tags, **changed}
         tx.run(
             "experiment_put", project=self._project, number=here.number, name_mac=self._mac(now["name"]),
-            stage=now["stage"], now_ms=self._state.now_ms(),
+            stage=now["stage"], now_ms=self._things.wall_ms(),
             sealed=self._seal(here.number, now["name"], here.location, now["tags"]),
         )  # fmt: skip
 

@@ -41,7 +41,7 @@ class Registry:
             tx.run("model_add", id=self._state.new_id("mod"), project=self._project, name=name)
             model = str(tx.rows("model_by_name", project=self._project, name=name)[0]["id"])
             self._things.keys.create(tx, model, self._project)
-            if not tx.run("registered_add", model=model, project=self._project, now_ms=self._state.now_ms(),
+            if not tx.run("registered_add", model=model, project=self._project, now_ms=self._things.wall_ms(),
                           sealed=self._seal(model, description, marked)):  # fmt: skip
                 raise taken(f"Registered Model (name={name}) already exists.")
         return self.get(name=name)
@@ -133,7 +133,7 @@ class Registry:
 
     def _put(self, tx: Transaction, here: Registered, **changed: Any) -> None:
         now = {"description": here.description, "tags": here.tags, **changed}
-        tx.run("registered_put", model=here.model, now_ms=self._state.now_ms(),
+        tx.run("registered_put", model=here.model, now_ms=self._things.wall_ms(),
                sealed=self._seal(here.model, now["description"], now["tags"]))  # fmt: skip
 
     def _seal(self, model: str, description: str, tags: Mapping[str, str]) -> bytes:

@@ -159,7 +159,7 @@ class Runs:
         stamp = self._journal.stamp(actor)
         if over:
             tx.append(entries.run_finished(stamp, run=run.id, step=STEP, outcome=state, done=0, failed=0,
-                                           ms=max(0, now - run.made_ms)))  # fmt: skip
+                                           ms=max(0, self._things.wall_ms() - run.made_ms)))  # fmt: skip
         elif run.state in OVER:
             tx.append(entries.run_started(stamp, run=run.id, step=STEP, on=None, person=actor))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class Thing:
         state: running, pending, succeeded, failed, cancelled for a run; pending, ready, failed for a model.
         stage: active or deleted.
         began_ms, ended_ms: as its program says.
-        made_ms, changed_ms: by the store's clock.
+        made_ms, changed_ms: by the machine's clock.
         doc: what its program wrote; read only.
     """
 
@@ -56,10 +56,12 @@ class Thing:
 
 
 class Things:
-    """The tracked things of one project."""
+    """The tracked things of one project. `wall_ms`: the machine's clock, which clients compare with their own."""
 
-    def __init__(self, state: State, keys: Keys, journal: Journal, artifacts: Artifacts) -> None:
-        self.state, self.keys, self.journal, self.artifacts = state, keys, journal, artifacts
+    def __init__(
+        self, state: State, keys: Keys, journal: Journal, artifacts: Artifacts, wall_ms: Callable[[], int]
+    ) -> None:
+        self.state, self.keys, self.journal, self.artifacts, self.wall_ms = state, keys, journal, artifacts, wall_ms
         self.project = journal.project
         self._open: OrderedDict[int, tuple[bytes, Mapping[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
@@ -88,7 +90,7 @@ class Things:
         self.keys.create(tx, ident, self.project)
         tx.run(
             "tracked_add", id=ident, project=self.project, kind=kind, experiment=experiment, state=state,
-            began_ms=began_ms, now_ms=self.state.now_ms(), sealed=self._seal(ident, doc),
+            began_ms=began_ms, now_ms=self.wall_ms(), sealed=self._seal(ident, doc),
         )  # fmt: skip
 
     def put(self, tx: Transaction, thing: Thing, **changed: Any) -> None:
@@ -96,7 +98,7 @@ class Things:
         now = {"state": thing.state, "stage": thing.stage, "began_ms": thing.began_ms, "ended_ms": thing.ended_ms,
                "doc": thing.doc, **changed}  # fmt: skip
         sealed = self._seal(thing.id, now.pop("doc"))
-        if not tx.run("tracked_put", number=thing.number, revision=thing.revision, now_ms=self.state.now_ms(),
+        if not tx.run("tracked_put", number=thing.number, revision=thing.revision, now_ms=self.wall_ms(),
                       sealed=sealed, **now):  # fmt: skip
             raise Lost("the run was changed at the same time", hint="try again")
 

@@ -69,7 +69,7 @@ class Versions:
             known = run if is_id(run) and self._things.find_in(tx, run, RUN) is not None else ""
             tx.run(
                 "model_version_add", model=here.model, version=number, project=self._project, digest=digest, run=known,
-                now_ms=self._state.now_ms(), sealed=self._seal(here.model, number, doc),
+                now_ms=self._things.wall_ms(), sealed=self._seal(here.model, number, doc),
             )  # fmt: skip
             self._touch(tx, here)
             tx.append(tracking_entries.model_registered(self._journal.stamp(actor), model=here.model, number=number,
@@ -97,7 +97,7 @@ class Versions:
             for row in self.aliases.of(here):
                 if row["version"] == found.number:
                     self.aliases.unset(tx, actor, here, row["alias"])
-            tx.run("model_version_put", model=here.model, version=found.number, gone=1, now_ms=self._state.now_ms(),
+            tx.run("model_version_put", model=here.model, version=found.number, gone=1, now_ms=self._things.wall_ms(),
                    sealed=self._seal(here.model, found.number, {}))  # fmt: skip
             self._touch(tx, here)
         return {}
@@ -202,7 +202,7 @@ class Versions:
         """Versions and aliases of a model that is registered no more."""
         for row in self.aliases.of(here):
             self.aliases.unset(tx, actor, here, row["alias"])
-        tx.run("model_versions_drop", model=here.model, now_ms=self._state.now_ms())
+        tx.run("model_versions_drop", model=here.model, now_ms=self._things.wall_ms())
 
     def view(self, here: Registered, found: Version) -> dict[str, Any]:
         """A version as clients read it."""
@@ -273,7 +273,7 @@ class Versions:
         return Version(row["model"], row["version"], row["digest"], row["run"], row["made_ms"], row["changed_ms"], doc)
 
     def _put(self, tx: Transaction, here: Registered, found: Version, **changed: Any) -> None:
-        tx.run("model_version_put", model=here.model, version=found.number, gone=0, now_ms=self._state.now_ms(),
+        tx.run("model_version_put", model=here.model, version=found.number, gone=0, now_ms=self._things.wall_ms(),
                sealed=self._seal(here.model, found.number, {**found.doc, **changed}))  # fmt: skip
 
     def _seal(self, model: str, number: int, doc: Mapping[str, Any]) -> bytes:
@@ -284,7 +284,7 @@ class Versions:
     def _touch(self, tx: Transaction, here: Registered) -> None:
         body = json.dumps({"description": here.description, "tags": dict(here.tags)}, ensure_ascii=False).encode()
         sealed = self._things.keys.seal((here.model,), body, f"{here.model}/registered")
-        tx.run("registered_put", model=here.model, now_ms=self._state.now_ms(), sealed=sealed)
+        tx.run("registered_put", model=here.model, now_ms=self._things.wall_ms(), sealed=sealed)
 
 
 def asks_for_prompts(clauses: Sequence[filters.Clause]) -> bool:
