@@ -141,6 +141,12 @@ def test_the_ways_of_mlflows_own_pages_answer_like_those_of_its_clients(tracked:
     found = requests.get(url, params={"run_id": [run, other], "metric_key": "m"}, timeout=20).json()["metrics"]
     assert found == [{**point, "run_id": one} for one in sorted([run, other]) for point in points]
     assert requests.get(url, params={"metric_key": "m"}, timeout=20).status_code == 400
+    points = [{"key": "n", "value": 1.0, "timestamp": 1, "step": step} for step in range(100)]
+    assert tracked.post("runs/log-batch", {"run_id": run, "metrics": points}).status_code == 200
+    asked: dict[str, Any] = {"run_ids": [run], "metric_key": "n", "start_step": 10, "end_step": 90, "max_results": 5}
+    few = requests.get(f"{url}-interval", params=asked, timeout=20).json()["metrics"]
+    assert [one["step"] for one in few] == [10, 30, 50, 70, 90]
+    assert requests.get(f"{url}-interval", params={**asked, "end_step": 9}, timeout=20).status_code == 400
     assert requests.get(f"{tracked.url}/version", timeout=20).text == "3.17.2"
     assert requests.get(f"{tracked.url}/health", timeout=20).text == "OK"
 

@@ -111,6 +111,20 @@ def test_a_path_of_some_machine_is_no_source(client: Client) -> None:
             client.create_model_version("local", source)
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["mlflow-artifacts://host:9000/models/../../x", "https://host/a/..", "s3://bucket/..%2f..%2fx", "http://h/a%00"],
+)
+def test_a_source_with_a_way_up_in_it_is_refused(client: Client, source: str) -> None:
+    with pytest.raises(MlflowException, match="If supplying a source as an http, https,"):
+        client.create_model_version("local", source)
+
+
+def test_a_source_on_this_server_must_be_somebodys_files(client: Client) -> None:
+    with pytest.raises(MlflowException, match=r"INVALID_PARAMETER_VALUE.+lies in no run or model"):
+        client.create_model_version("local", "mlflow-artifacts:/models/foo")
+
+
 def test_registered_models_are_searched_in_pages(client: Client) -> None:
     names = [f"Paged{number:02}" for number in range(5)]
     for name in names:

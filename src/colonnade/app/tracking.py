@@ -117,6 +117,7 @@ def _operations(
         "runs/log-model": logging.model,
         "metrics/get-history": logging.history,
         "metrics/get-history-bulk": logging.histories,
+        "metrics/get-history-bulk-interval": logging.sampled,
         "artifacts/list": listing.of_run,
         "files/list": listing.of_path,
         "files/allowed": dict,

@@ -225,6 +225,16 @@ class Histories(Struct, omit_defaults=True):
     max_results: int | None = None
 
 
+class Sampled(Struct, omit_defaults=True):
+    """`metrics/get-history-bulk-interval`."""
+
+    run_ids: list[str] = []
+    metric_key: str = ""
+    start_step: int | None = None
+    end_step: int | None = None
+    max_results: int | None = None
+
+
 class ListFiles(Run, omit_defaults=True):
     """`artifacts/list`."""
 

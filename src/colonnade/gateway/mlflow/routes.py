@@ -56,6 +56,7 @@ ROUTES: tuple[tuple[str, str, str, type[Struct], str], ...] = (
     ("POST", "runs/log-model", "", r.LogModel, "A model's description, as MLflow 2 logs it."),
     ("GET", "metrics/get-history", "", r.History, "A series of a run."),
     ("GET", "metrics/get-history-bulk", "", r.Histories, "The same series of several runs."),
+    ("GET", "metrics/get-history-bulk-interval", "", r.Sampled, "The same, thinned out between two steps."),
     ("GET", "artifacts/list", "", r.ListFiles, "Files of a run."),
     ("POST", "logged-models", "logged-models/create", r.NewModel, "A model that a run gives."),
     ("POST", "logged-models/search", "", r.SearchModels, "Models that fulfil a filter."),

@@ -9,7 +9,7 @@ import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from colonnade.core.errors import UnknownName, UsageError
 
@@ -147,6 +147,17 @@ def inner_path(path: str) -> str:
     if path and (drive or {"", ".", ".."} & set(parts) or any(ord(c) < 32 or c == "\\" for c in plain)):
         raise wrong("Invalid path")
     return bounded(path, PATH_CHARS, "path")
+
+
+def absolute(source: str) -> None:
+    """A model's source has no way up in it, however it is spelled. Raises UsageError."""
+    plain = source
+    while (again := unquote_plus(plain)) != plain:
+        plain = again
+    if "\0" in plain or ".." in plain.split("/"):
+        said = "an absolute path must be provided without relative path references present"
+        kinds = "http, https, local file path, ftp, objectstore, or mlflow-artifacts uri"
+        raise wrong(f"Invalid model version source: '{source}'. If supplying a source as an {kinds}, {said}.")
 
 
 def _ambiguous(name: str) -> bool:

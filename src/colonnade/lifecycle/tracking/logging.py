@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colonnade.lifecycle.tracking import checks, inputs, pages, series
-from colonnade.lifecycle.tracking.checks import missing, wrong
+from colonnade.lifecycle.tracking.checks import FIRST, LAST, missing, wrong
 from colonnade.lifecycle.tracking.runs import NAME_TAG, Runs
 from colonnade.lifecycle.tracking.things import MODEL, Thing, Things
 from colonnade.ports.outside.state import Transaction
 
 HISTORY_TAG = "mlflow.log-model.history"
 BULK_RUNS, BULK_POINTS = 100, 25_000
+SAMPLE = 2500
+ALL = 1 << 31
 
 
 class Logging:
@@ -131,7 +133,7 @@ class Logging:
             raise wrong("Missing value for required parameter 'metric_key'.")
         run = self._runs.one(run_id or run_uuid)
         start = pages.offset(page_token)
-        size = pages.bounded(max_results, 1 << 31) if max_results is not None else (1 << 31)
+        size = ALL if max_results is None else pages.bounded(max_results, ALL)
         found = self._series(run, metric_key, size + 1, start)
         token = {"next_page_token": pages.next_token(start + size)} if len(found) > size else {}
         return {"metrics": found[:size], **token}
@@ -145,12 +147,37 @@ class Logging:
             raise wrong(f"{asked} cannot specify more than {BULK_RUNS} run_ids. Received {len(run_id)} run_ids.")
         if not metric_key:
             raise wrong(f"{asked} must specify a metric_key.")
-        size = min(pages.bounded(max_results, 1 << 31), BULK_POINTS)
+        size = min(pages.bounded(max_results, ALL), BULK_POINTS)
         found: list[dict[str, Any]] = []
         for ident in sorted(run_id):
             run = self._runs.one(ident)
             left = size - len(found)
             found += [{**one, "run_id": run.id} for one in self._series(run, metric_key, left, 0)] if left else []
+        return {"metrics": found}
+
+    def sampled(
+        self, *, run_ids: Sequence[str] = (), metric_key: str = "", start_step: int | None = None,
+        end_step: int | None = None, max_results: int | None = None,
+    ) -> Any:  # fmt: skip
+        """The same series of several runs between two steps, thinned out evenly; first and last points stay."""
+        for name, value in (("run_ids", run_ids), ("metric_key", metric_key)):
+            if not value:
+                raise wrong(f"Missing value for required parameter '{name}'.")
+        if len(run_ids) > BULK_RUNS:
+            raise wrong(f"GetMetricHistoryBulkInterval request must specify at most {BULK_RUNS} run_ids.")
+        size = SAMPLE if max_results is None else max_results
+        if not 1 <= size <= SAMPLE:
+            raise wrong(f"max_results must be between 1 and {SAMPLE}.")
+        if (start_step is None) != (end_step is None):
+            raise wrong("If either start step or end step are specified, both must be specified.")
+        low, high = (start_step, end_step) if start_step is not None and end_step is not None else (FIRST, LAST)
+        if low > high:
+            raise wrong(f"end_step must be greater than start_step. Found start_step={low} and end_step={high}.")
+        found: list[dict[str, Any]] = []
+        for run in [self._runs.one(ident) for ident in run_ids]:
+            points = [one for one in self._series(run, metric_key, ALL, 0) if low <= one["step"] <= high]
+            points.sort(key=lambda one: (one["step"], one["timestamp"]))
+            found += [{**one, "run_id": run.id} for one in _thinned(points, size)]
         return {"metrics": found}
 
     def _series(self, run: Thing, key: str, limit: int, offset: int) -> list[dict[str, Any]]:
@@ -212,6 +239,13 @@ def _with_params(run: Thing, given: Sequence[tuple[str, str]]) -> dict[str, str]
             said = f"Param with key='{key}' was already logged with value='{here[key]}' for run ID='{run.id}'."
             raise wrong(f"Changing param values is not allowed. {said} Attempted logging new value '{value}'.")
     return here
+
+
+def _thinned(points: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+    """At most so many points, evenly, with the first and the last; the last alone where one is wanted."""
+    if len(points) <= size:
+        return points
+    return points[-1:] if size == 1 else [points[place * (len(points) - 1) // (size - 1)] for place in range(size)]
 
 
 def _few(what: str, count: int, limit: int) -> None:

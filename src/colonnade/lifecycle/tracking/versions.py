@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from colonnade.core import tracking_entries
+from colonnade.core.errors import UnknownName
 from colonnade.core.ids import is_id
 from colonnade.lifecycle.tracking import checks, filters, pages
 from colonnade.lifecycle.tracking.aliases import Aliases, Registered, Version
@@ -217,9 +218,10 @@ class Versions:
         }  # fmt: skip
 
     def _source(self, source: str, run_id: str, model_id: str, *, prompt: bool) -> _Source:
-        """What a version is made of. Raises UsageError for a path of this machine, or of a run that is not named."""
+        """What a version is made of. Raises UsageError for a path of this machine, and for files that nobody logged."""
         if not source:
             raise wrong("Missing value for required parameter 'source'.")
+        checks.absolute(source)
         scheme, colon, rest = source.partition(":")
         if scheme == "models":
             return self._of_model(rest.strip("/"))
@@ -227,13 +229,22 @@ class Versions:
             run, _, path = rest.strip("/").partition("/")
             found = self._things.find(run, RUN)
             return self._pinned(Place(found, "", path), model_id) if found else _Source("", run_id, model_id)
-        place = self._files.resolve(source)
-        if place is not None:
-            return self._pinned(place, model_id)
+        if scheme == "mlflow-artifacts":
+            return self._pinned(self._place(source), model_id)
         if not prompt and (not colon or scheme.lower() == "file" or rest[:2] != "//"):
-            said = "a path of some machine says nothing to others; log the model, then register it"
-            raise wrong(f"Invalid model version source: '{source}'.", hint=said)
+            said = "To use a local path as a model version source, log it to a run first: others cannot read it"
+            raise wrong(f"Invalid model version source: '{source}'. {said}.")
         return _Source("", run_id, model_id)
+
+    def _place(self, source: str) -> Place:
+        """Where `mlflow-artifacts:/PATH` leads. Raises UsageError."""
+        try:
+            place = self._files.resolve(source)
+        except UnknownName:
+            place = None
+        if place is None:
+            raise wrong(f"Invalid model version source: '{source}'. It lies in no run or model of this server.")
+        return place
 
     def _of_model(self, text: str) -> _Source:
         """`models:/m-ID`, `models:/NAME/NUMBER` or `models:/NAME@ALIAS`."""
