@@ -17,7 +17,7 @@ from colonnade.lifecycle.closure import closure, digest_of
 from colonnade.lifecycle.digests import Digests
 from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.wanted import Wanted, key_of
-from colonnade.lifecycle.watching.alarmed import open_alarm, past_of
+from colonnade.lifecycle.watching.alarmed import open_alarm, past_of, ringing
 from colonnade.lifecycle.watching.due import Alarmed, Go, Hold, Past, decide, is_due
 from colonnade.ports.outside.state import Row
 
@@ -45,11 +45,14 @@ class Causes:
         """The alarm of wrong answers that rings on this model."""
         return open_alarm(self._tools.state, self._tools.journal.project, self.wanted.id, self.wanted.name)
 
+    def _rings(self) -> bool:
+        return ringing(self._tools.state, self._tools.journal.project, self.wanted.id, self.wanted.name) is not None
+
     def urge(self, last: Row | None) -> bool:
         """Whether something other than a change asks for a pipeline: an alarm, the schedule. Cheap."""
         rule, now = self.wanted.retrain, self._tools.state.now_ms()
         due = last is not None and is_due(rule, last["created_ms"], now)
-        return due or ("alarm" in rule.on and self.alarm() is not None)
+        return due or ("alarm" in rule.on and self._rings())
 
     def fingerprint(self) -> tuple[Any, ...]:
         """Changes whenever a file of data or code may have; cheap."""

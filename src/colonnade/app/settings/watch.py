@@ -57,6 +57,12 @@ class Labels(Strict):
     train: bool = Field(True, description="Rows whose truth was told through POST /v1/labels train the next version.")
     writers: list[Name] = Field(default_factory=list, description="Groups that may tell truths; owners always may.")
 
+    @model_validator(mode="after")
+    def _said(self) -> Labels:
+        if self.metric is not None and self.score == "auto":
+            raise ValueError("`metric` says what `score` was on held-out rows: name the score, too")
+        return self
+
     def rule(self, label: str) -> LabelRule:
         """In the room's words."""
         scale = None if self.scale is None else float(self.scale)

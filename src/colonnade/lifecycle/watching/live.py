@@ -83,7 +83,7 @@ def _held_out(state: State, artifacts: Artifacts, rule: LabelRule, made: Row) ->
     rows = read_predictions(artifacts.read(entry)) if entry else {}
     for score, usual in METRICS:
         column = rule.metric or usual
-        if rule.score not in {"auto", score} or column not in rows or (rule.score == "auto" and rule.metric):
+        if rule.score not in {"auto", score} or column not in rows:
             continue
         values = _wrong(rows[column], score, column, rule.scale)
         if values and all(0 <= value <= 1 for value in values):

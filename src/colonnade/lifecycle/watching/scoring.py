@@ -29,6 +29,9 @@ def wrongness(predicted: Any, truth: Any, score: str, scale: float | None = None
     (0.03999999999999998, 1.0, 0.25)
     """
     if isinstance(predicted, Mapping):
+        shares = predicted.get("probabilities")
+        if score == "brier" and isinstance(shares, Mapping):
+            return _shares(shares, truth)
         predicted = next((predicted[name] for name in ("prediction", "label", "value") if name in predicted), None)
     while isinstance(predicted, list) and len(predicted) == 1:
         predicted = predicted[0]
@@ -50,6 +53,16 @@ def _error(predicted: Any, truth: Any, number: float | None, label: float | None
         cut = label in (0, 1) and 0 <= number <= 1
         return float((number >= 0.5) != (label == 1)) if cut else float(number != label)
     return float(str(predicted).strip() != str(truth).strip())
+
+
+def _shares(shares: Mapping[str, Any], truth: Any) -> float | None:
+    """Brier's score over classes, halved: 0 for all of the chance on the right one, 1 for all of it on another."""
+    if not all(isinstance(share, (int, float)) for share in shares.values()):
+        return None
+    right = str(truth).strip()
+    rest = 0.0 if right in shares else 1.0
+    total = rest + sum((share - (name == right)) ** 2 for name, share in shares.items())
+    return min(1.0, total / 2) if math.isfinite(total) else 1.0
 
 
 def _number(value: Any) -> float | None:

@@ -966,3 +966,7 @@ SELECT * FROM alarms WHERE model = :model ORDER BY id DESC LIMIT :limit;
 -- What a model's pipelines held on devices since an instant; `ended_ms` NULL: still.
 SELECT l.claim, l.granted_ms, l.ended_ms FROM pipelines p JOIN runs r ON r.parent = p.run JOIN leases l ON l.run = r.id
 WHERE p.model = :model AND l.granted_ms IS NOT NULL AND (l.ended_ms IS NULL OR l.ended_ms >= :since_ms);
+
+-- name: pipelines_since
+-- A model's pipelines that began since an instant, newest first.
+SELECT run, state, wanted, created_ms, finished_ms FROM pipelines WHERE model = :model AND created_ms >= :since_ms ORDER BY run DESC;
