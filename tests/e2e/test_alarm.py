@@ -145,6 +145,12 @@ def test_labels_that_come_with_new_data_find_their_predictions_and_a_key_without
     until(joined, 60)
     assert project.run("why", asked[0]["ref"], "--json").json["request"]["truths"][0]["label"] == str(asked[0]["label"])
 
+    truths = project.folder / "truths.csv"
+    truths.write_text("\n".join(["ref,label", *(f"{one['ref']},{one['label']}" for one in asked), "request/none,1"]))
+    told = project.run("label", "credit", str(truths), "--json")
+    assert (told.code, told.json["same"], told.json["unknown"]) == (1, len(asked), 1)
+    assert project.run("label", "credit", str(project.folder / "data" / "2025-q3.csv")).code == 2
+
     key = project.run("keys", "create", "app", "--for", "anna", "--json").json["key"]
     caller.key = key
     status, said = caller.post("/v1/labels", {"service": "credit", "labels": asked[:1]})

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     if args.file or args.out:
         return _whole_file(args)
-    rows = read_rows(_text(args.rows))
+    rows = read_rows(read_text(args.rows))
     from colonnade.sdk import Client
 
     client = Client(*need_daemon(find_places(args.folder)))
@@ -121,7 +121,8 @@ def read_rows(text: str) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _text(file: str) -> str:
+def read_text(file: str) -> str:
+    """A file's text; of "-", what comes on standard input. Raises UsageError."""
     if file == "-":
         return sys.stdin.read()
     try:

@@ -29,6 +29,7 @@ COMMANDS = (
     Command("keys", "keys", "API keys: create, list, revoke", "Use"),
     Command("evaluate", "evaluate", "Measure retrieval and answers on a question set", "Use"),
     Command("predict", "predict", "Predictions of a served model, for rows of a file", "Use"),
+    Command("label", "label", "Tell what predicted rows turned out to be", "Use"),
     Command("rollback", "rollback", "Back to the version of a model that was live before", "Use"),
     Command("approve", "approve", "Say yes or no to what waits for a person's word", "Use"),
     Command("train", "train", "Train a model now and wait for the verdict; new data need no command", "Use"),

@@ -138,6 +138,10 @@ class Client:
         """Predictions for rows: `{ref, service, version, predictions}`."""
         return self._post("/v1/predict", {"service": service, "rows": list(rows)})
 
+    def label(self, service: str, labels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What predicted rows turned out to be, `{ref, label, row}` each: `colonnade.labels/1`."""
+        return self._post("/v1/labels", {"service": service, "labels": list(labels)})
+
     def rollback(self, ref: str, to: str | None = None) -> dict[str, Any]:
         """Back to the version that was live before, or to a given one: `colonnade.rollback/1`."""
         return self._post("/admin/rollback", {"ref": ref, "to": to})

@@ -55,6 +55,18 @@ def _error(predicted: Any, truth: Any, number: float | None, label: float | None
     return float(str(predicted).strip() != str(truth).strip())
 
 
+def same_label(one: Any, other: Any) -> bool:
+    """Whether two labels say the same, however they are written.
+
+    >>> same_label("1", 1), same_label(True, "true"), same_label("a", "b")
+    (True, True, False)
+    """
+    first, second = _number(one), _number(other)
+    if first is not None and second is not None:
+        return first == second
+    return str(one).strip() == str(other).strip()
+
+
 def _shares(shares: Mapping[str, Any], truth: Any) -> float | None:
     """Brier's score over classes, halved: 0 for all of the chance on the right one, 1 for all of it on another."""
     if not all(isinstance(share, (int, float)) for share in shares.values()):

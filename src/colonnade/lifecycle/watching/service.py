@@ -22,7 +22,7 @@ from colonnade.lifecycle.watching.joining import Joining
 from colonnade.lifecycle.watching.live import Live, decision_of, live_version, read_live
 from colonnade.lifecycle.watching.monitors import Desk, Monitors, words_of
 from colonnade.lifecycle.watching.rules import Watched
-from colonnade.lifecycle.watching.scoring import is_missing
+from colonnade.lifecycle.watching.scoring import is_missing, same_label
 from colonnade.lifecycle.watching.truths import Asked, Label, Told, Truth, Truths
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import Transaction
@@ -121,7 +121,7 @@ class ServiceWatch:
         truths: list[Truth] = []
         for one in labels:
             asked, old = found.get(one.ref), before.get(one.ref, {}).get(one.row)
-            if old is not None and old.labels[-1][1] == one.label:
+            if old is not None and same_label(old.labels[-1][1], one.label):
                 told.same += 1
                 continue
             labels_of = [*(old.labels if old else ()), (now, one.label)]
