@@ -217,6 +217,15 @@ def test_no_path_leaves_its_run(tracked: Tracked, path: str) -> None:
     )
 
 
+def test_the_consoles_pages_call_a_tracked_run_by_its_name(tracked: Tracked) -> None:
+    run = tracked.post("runs/create", {"run_name": "shown by name"}).json()["run"]["info"]["run_id"]
+    with requests.Session() as browser:
+        browser.get(f"{tracked.url}/", params={"token": tracked.project.token}, timeout=20)
+        assert "shown by name" in browser.get(f"{tracked.url}/runs", timeout=20).text
+        page = browser.get(f"{tracked.url}/runs/{run}", headers={"accept": "text/html"}, timeout=20)
+        assert (page.status_code, "shown by name" in page.text) == (200, True)
+
+
 def test_a_file_of_somebody_is_never_a_page_of_ours(tracked: Tracked) -> None:
     run = tracked.post("runs/create", {"experiment_id": "0"}).json()["run"]["info"]
     url = f"{tracked.url}/api/2.0/mlflow-artifacts/artifacts/0/{run['run_id']}/artifacts/page.html"

@@ -12,6 +12,7 @@ from typing import Any
 from colonnade.app.house import House
 from colonnade.app.lineage import NAMED, find_named
 from colonnade.app.status import ready_mark
+from colonnade.app.tracked import tracked_name
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import UnknownName
 from colonnade.core.lineage import Node, ref_of
@@ -161,11 +162,14 @@ class Pages:
         names = {
             r["id"]: r["name"] for r in self._house.state.rows("knowledge_of_project", project=self._house.project)
         }
-        subject = names.get(row["subject"], row["subject"])
+        known = names.get(row["subject"])
+        subject = f"knowledge/{known}" if known else ref_of(row["subject"])
+        if row["kind"] == "tracked":
+            subject = tracked_name(self._house.state, self._house.keys, self._house.project, row["id"])
         return RunView(
             id=row["id"],
             kind=row["kind"],
-            subject=f"knowledge/{subject}",
+            subject=subject,
             state=row["state"],
             why=row["why"],
             created_ms=row["created_ms"],
@@ -264,6 +268,9 @@ class Pages:
                 return base.path(source) if source is not None and base is not None else ""
             except KeyError:
                 return "(erased)"
+        if kind == "run":
+            house = self._house
+            return tracked_name(house.state, house.keys, house.project, ident) if asker.owner else ""
         if kind == "person":
             return self._house.people.names().get(ident, "") if asker.owner or ident == asker.principal else ""
         statement = NAMED.get(kind)
