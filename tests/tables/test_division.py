@@ -92,14 +92,15 @@ def test_a_training_set_never_sees_the_future_of_its_labels(
     step = timedelta(days=1) if kind == "date" else 1
     known = [None if rng.random() < 0.1 else m + step * rng.randrange(0, 9) for m in moments]
     rows = [
-        (str(place), said(m), "" if k is None else said(k), rng.choice("01"))
+        (str(place), said(m), "" if k is None else said(k), rng.choice(("0", "1", "a\nb", 'c,"d"', "e\rf", "g\r\n")))
         for place, (m, k) in enumerate(zip(moments, known, strict=True))
     ]
-    types = {"row": "integer", "time": kind, "known": kind, "label": "integer"}
+    types = {"row": "integer", "time": kind, "known": kind}
     division = Division("label", holdout, "time", delay, {"label": "known"}, form, types)
     train, test = sides(tmp_path, batches_of(tmp_path, rows, cut), division)
     expected = by_hand.divided(moments, known, holdout, delay)
     assert ({int(row["row"]) for row in train}, {int(row["row"]) for row in test}) == expected
+    assert all(row["label"] == rows[int(row["row"])][3] for row in (*train, *test))
     numbers = [moments[int(row["row"])] for row in test]
     assert numbers == sorted(numbers), "the held-out rows come in the order of time"
 

@@ -44,6 +44,9 @@ class ArrowPart:
                 keys = mixed(keys ^ (_hashes(array) + np.uint64(place)))
         return keys
 
+    def lines(self) -> None:
+        """See `Part`: a batch is written as it is."""
+
     def filter(self, mask: Bools) -> ArrowPart:
         """See `Part`."""
         return self if mask.all() else ArrowPart(self.batch.filter(arrow().array(mask)))
@@ -162,7 +165,7 @@ class ArrowRows:
 def _typed(pa: Any, column: TextColumn, kind: Any) -> Any:
     """Text as an array of a type. Raises KeyError for what is no truth value, ArrowInvalid for the rest."""
     if pa.types.is_string(kind):
-        return pa.array(column.texts(), kind, mask=column.empty)
+        return pa.array(column.raw, kind, mask=column.empty)
     if pa.types.is_boolean(kind):
         words = {"": None, **dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}
         return pa.array([words[text.lower()] for text in column.texts()], kind)

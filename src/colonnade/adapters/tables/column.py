@@ -67,10 +67,14 @@ class Column(Protocol):
 
 
 class TextColumn:
-    """Implements `Column` over strings. Blanks around a value are taken off only where something depends on it."""
+    """Implements `Column` over strings. Blanks around a value are taken off only where something depends on it.
+
+    Attributes:
+        raw: the values as they stand there.
+    """
 
     def __init__(self, values: Sequence[str]) -> None:
-        self._raw = values
+        self.raw = values
         self._stripped: list[str] | None = None
         self._integers = _integers(values)
         self._numbers = _plain_floats(values) if self._integers is None else self._integers.astype(np.float64)
@@ -81,7 +85,7 @@ class TextColumn:
     def empty(self) -> Bools:
         """See `Column`."""
         if self._empty is None:
-            n = len(self._raw)
+            n = len(self.raw)
             if self._integers is not None:
                 self._empty = np.zeros(n, bool)
             else:
@@ -92,12 +96,12 @@ class TextColumn:
     def texts(self) -> Sequence[str]:
         """See `Column`."""
         if self._stripped is None:
-            self._stripped = list(map(str.strip, self._raw))
+            self._stripped = list(map(str.strip, self.raw))
         return self._stripped
 
     def counts(self) -> Mapping[str, int]:
         """See `Column`."""
-        found = Counter(self._raw)
+        found = Counter(self.raw)
         for word in [word for word in found if word != word.strip()]:
             found[word.strip()] += found.pop(word)
         found.pop("", None)
@@ -107,7 +111,7 @@ class TextColumn:
         """See `Column`."""
         if self._numbers is None:
             there = ~self.empty
-            self._numbers = np.full(len(self._raw), np.nan)
+            self._numbers = np.full(len(self.raw), np.nan)
             self._numbers[there] = _floats(self._filled())
         return self._numbers
 
@@ -124,7 +128,7 @@ class TextColumn:
         if kind == "date":
             return self.dates()[1]
         test = is_integer if kind == "integer" else is_boolean
-        return np.fromiter(map(test, self.texts()), bool, len(self._raw))
+        return np.fromiter(map(test, self.texts()), bool, len(self.raw))
 
     def all_of(self, kind: str) -> bool:
         """See `Column`."""

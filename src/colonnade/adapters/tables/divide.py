@@ -102,6 +102,7 @@ def _by_time(rows: Rows, division: Division, folder: Path) -> Divided:
         for part in _labelled(rows, division):
             when, trains, holds = _sides(part, division, cut)
             part, when = part.filter(trains | holds), when[trains | holds]
+            part.lines()
             keys = part.keys()
             bucket = cut.buckets(when, keys)
             for number in np.unique(bucket).tolist():

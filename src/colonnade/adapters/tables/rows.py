@@ -17,6 +17,7 @@ import numpy as np
 
 from colonnade.adapters.tables.chunk import Chunk, Keys, unreadable
 from colonnade.adapters.tables.column import Bools, Column, TextColumn
+from colonnade.adapters.tables.lines import lines_of
 from colonnade.adapters.tables.moments import Moments
 from colonnade.adapters.tables.readers import open_batch
 from colonnade.adapters.tables.texts import TextChunk
@@ -34,6 +35,10 @@ class Part(Protocol):
 
     def keys(self) -> Keys:
         """A hash of each row: equal rows, equal hashes."""
+        ...
+
+    def lines(self) -> Any:
+        """What is written of it, made once for all that is filtered from it later."""
         ...
 
     def filter(self, mask: Bools) -> Any:
@@ -95,8 +100,11 @@ def rows_for(batches: Sequence[Batch], division: Division) -> Rows:
 class TextPart:
     """Implements `Part`."""
 
-    def __init__(self, header: tuple[str, ...], rows: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self, header: tuple[str, ...], rows: Sequence[Sequence[str]], lines: Sequence[str] | None = None
+    ) -> None:
         self.header, self.rows = header, rows
+        self._lines = lines
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -112,12 +120,19 @@ class TextPart:
         digests = b"".join([sha("\0".join(row).encode()).digest()[:8] for row in self.rows])
         return np.frombuffer(digests, ">u8").astype(np.uint64)
 
+    def lines(self) -> Sequence[str]:
+        """As CSV; made once, also for what is filtered from it later."""
+        if self._lines is None:
+            self._lines = lines_of(self.rows)
+        return self._lines
+
     def filter(self, mask: Bools) -> TextPart:
         """See `Part`."""
         if mask.all():
             return self
-        rows = self.rows
-        return TextPart(self.header, [rows[row] for row in np.flatnonzero(mask).tolist()])
+        rows, lines, places = self.rows, self._lines, np.flatnonzero(mask).tolist()
+        kept = None if lines is None else [lines[place] for place in places]
+        return TextPart(self.header, [rows[place] for place in places], kept)
 
     def blank(self, name: str, mask: Bools) -> None:
         """See `Part`."""
@@ -125,33 +140,42 @@ class TextPart:
         rows = list(self.rows)
         for number in np.flatnonzero(mask).tolist():
             rows[number] = [*rows[number][:place], "", *rows[number][place + 1 :]]
-        self.rows = rows
+        self.rows, self._lines = rows, None
 
 
 class TextSide:
-    """Implements `Side`: CSV, lines ended by a line feed."""
+    """Implements `Side`: CSV."""
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow(header)
+        self._file = file
+        self.write_lines(lines_of([header]))
 
     def write(self, part: TextPart) -> None:
         """See `Side`."""
-        self._writer.writerows(part.rows)
+        self.write_lines(part.lines())
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Rows that are lines already."""
+        if lines:
+            self._file.write("\n".join(lines) + "\n")
 
 
 class TextStore:
-    """Implements `Store`: a CSV file without header and a file of keys for each bucket."""
+    """Implements `Store`: a file of lines and a file of keys for each bucket."""
 
-    def __init__(self, folder: Path, header: tuple[str, ...]) -> None:
-        self._folder, self._header = folder, header
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._kind: Any = np.int64
+        self._broken: set[int] = set()
 
     def add(self, bucket: int, part: TextPart, when: Moments, keys: Keys) -> None:
         """See `Store`."""
         self._kind = when.dtype
+        text = "\n".join(part.lines()) + "\n"
+        if text.count("\n") != len(part):
+            self._broken.add(bucket)
         with open(self._folder / f"{bucket}.csv", "a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(part.rows)
+            file.write(text)
         add_keys(self._folder, bucket, when, keys)
 
     def pour(self, bucket: int, side: TextSide) -> int:
@@ -160,11 +184,10 @@ class TextStore:
         if not path.exists():
             return 0
         with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-        order = order_of(self._folder, bucket, self._kind)
-        side.write(TextPart(self._header, [rows[place] for place in order.tolist()]))
+            lines = lines_of(list(csv.reader(file))) if bucket in self._broken else file.read().split("\n")[:-1]
+        side.write_lines([lines[place] for place in order_of(self._folder, bucket, self._kind).tolist()])
         emptied(path)
-        return len(rows)
+        return len(lines)
 
 
 class TextRows:
@@ -193,7 +216,7 @@ class TextRows:
     @contextlib.contextmanager
     def store(self, folder: Path) -> Iterator[TextStore]:
         """See `Rows`."""
-        yield TextStore(folder, self.header)
+        yield TextStore(folder)
 
 
 def add_keys(folder: Path, bucket: int, when: Moments, keys: Keys) -> None:
