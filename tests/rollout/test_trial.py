@@ -110,10 +110,10 @@ def test_in_the_shadow_both_are_asked_and_only_the_live_version_is_heard(tmp_pat
     run(story())
 
 
-def test_a_challenger_that_hangs_in_the_shadow_delays_nobody_is_spared_and_counts_as_failing(
+def test_a_challenger_that_hangs_in_the_shadow_delays_nobody_is_spared_and_counts_as_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(trial, "SILENT_S", 0.05)
 
     async def story() -> None:
         async with replica(tmp_path / "a", says("[1]")), replica(tmp_path / "b", hangs):
@@ -123,7 +123,7 @@ def test_a_challenger_that_hangs_in_the_shadow_delays_nobody_is_spared_and_count
             await house.heard(30)
             failed = [one for one in house.told if one.challenger is not None]
             assert 0 < len(failed) < 30  # the others were spared: its lane was full
-            assert all(one.challenger.error for one in failed if one.challenger is not None)
+            assert all(one.challenger.late for one in failed if one.challenger is not None)
             assert all(one.champion is not None and not one.champion.error for one in house.told)
 
     run(story())
@@ -181,7 +181,7 @@ def test_whatever_the_challenger_does_the_caller_is_answered_and_it_is_blamed(
             told = house.told[0]
             assert told.sent == "champion"
             assert told.challenger is not None
-            assert told.challenger.error
+            assert (told.challenger.error, told.challenger.late) == (True, answer is hangs)
             assert told.champion is not None
             assert not told.champion.error
 

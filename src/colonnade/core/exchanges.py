@@ -21,6 +21,7 @@ class Reply(NamedTuple):
         error: it could not answer (5xx, lost, too late); a request that is wrong itself (4xx) is no error.
         data: the answer's bytes as they were sent, or b"".
         mark: how many of the bytes are JSON, where tensors follow; else 0.
+        late: it is an error because nobody waited longer; `ms` says how long.
     """
 
     version: str
@@ -28,6 +29,7 @@ class Reply(NamedTuple):
     error: bool
     data: bytes
     mark: int = 0
+    late: bool = False
 
 
 class Exchange(NamedTuple):

@@ -262,14 +262,15 @@ class Lane:
                 self._pump()
                 if self._brief and not self._lines:
                     self._give_up()
-                for call in [call for call in self._waiting if call.ends < self.clock()]:
+                now = self.clock()
+                for call in [call for call in self._waiting if call.ends < now]:
                     self._waiting.remove(call)
                     if not call.done.done():
-                        call.done.set_exception(_unready(self._served))
+                        there = self._served is not None and bool(self._served.places)
+                        call.done.set_exception(_late(now - call.began) if there else _unready(self._served))
                 for line in [*self._lines.values(), *self._leaving]:
-                    for call in [call for call in line.calls if call.ends < self.clock() and not call.done.done()]:
-                        message = f"The model did not answer within {WAIT_S:.0f} s."
-                        call.done.set_exception(ApiError(504, message, code="model_timeout"))
+                    for call in [call for call in line.calls if call.ends < now and not call.done.done()]:
+                        call.done.set_exception(_late(now - call.began))
                 if not self.under_way:
                     return
                 if self._lacking() or not self._lines:
@@ -350,6 +351,10 @@ def _overloaded(here: Served) -> ApiError:
         429, f"The service {here.service!r} has more requests under way than it can answer; its limit is {here.most}.",
         code="overloaded", hint="try again, or declare more replicas.", headers={"retry-after": "1"},
     )  # fmt: skip
+
+
+def _late(seconds: float) -> ApiError:
+    return ApiError(504, f"The model did not answer within {seconds:.0f} s.", code="model_timeout")
 
 
 def _unready(here: Served | None) -> ApiError:

@@ -23,8 +23,11 @@ from colonnade.gateway.lanes import WAIT_S, Find, Given, Lane, Lanes, Rival, Ser
 
 SHADOWS = 32
 """So many requests are under way in a shadow at most; beyond that, and while the live version is busy, it is spared."""
+SILENT_S = 10.0
+"""Nobody waits for an answer that nobody hears, so it has more time."""
 PATIENCE_S, PATIENCE = 1.0, 20.0
-"""A tried version may take so long, or so many times what the live one usually takes; then that one is asked."""
+"""A tried version may take so long, or so many times what the live one usually takes; then that one is asked. Whether
+it is slower is judged by all latencies: when the whole machine stands still, both are late."""
 
 
 class Tells(Protocol):
@@ -43,11 +46,12 @@ class Tells(Protocol):
 class Asked:
     """One request to a service. `find` gives who answers now."""
 
-    __slots__ = ("_at_ms", "_find", "_item", "_key", "_name", "_ref", "_serving")
+    __slots__ = ("_at_ms", "_began", "_find", "_item", "_key", "_name", "_ref", "_serving")
 
     def __init__(self, serving: Tells, name: str, find: Find, item: Item, ref: str, key: str, at_ms: int) -> None:
         self._serving, self._name, self._find, self._item = serving, name, find, item
         self._ref, self._key, self._at_ms = ref, key, at_ms
+        self._began = time.perf_counter()
 
     async def answer(self, here: Served) -> Given:
         """The answer that is to be sent. Raises `ApiError` 429, 503, 504."""
@@ -68,7 +72,7 @@ class Asked:
             given = await self._serving.lanes.lane(self._name).begin(self._find, self._item)
         except ApiError as error:
             if error.http_status != 429:
-                self._tell(rollout, share, "champion", _lost(self._version(), began), instead_of)
+                self._tell(rollout, share, "champion", _lost(error, self._version(), began), instead_of)
             raise
         if given.item.kind != WRONG:
             self._tell(rollout, share, "champion", _reply(given), instead_of)
@@ -81,7 +85,7 @@ class Asked:
         try:
             given = await self._begin_rival()
         except ApiError as error:  # too many at once is the callers' doing, and no evidence
-            reply = None if error.http_status == 429 else _lost(rival.served.version, began)
+            reply = None if error.http_status == 429 else _lost(error, rival.served.version, began)
         else:
             reply = _reply(given)
             if given.item.kind == ANSWERED:
@@ -97,15 +101,15 @@ class Asked:
         began = time.perf_counter()
         first = bool(self._at_ms & 1) and not spared
         if first:
-            silent = _quietly(self._begin_rival)
+            silent = _quietly(self._begin_shadow)
         try:
             asked = lane.begin(self._find, self._item)
             if not first and not spared:
-                silent = _quietly(self._begin_rival)
+                silent = _quietly(self._begin_shadow)
             given = await asked
         except ApiError as error:
             if error.http_status != 429:
-                self._pair(rival, "champion", _lost(here.version, began), silent)
+                self._pair(rival, "champion", _lost(error, here.version, began), silent)
             raise
         if given.item.kind != WRONG:
             self._pair(rival, "champion", _reply(given), silent)
@@ -125,7 +129,7 @@ class Asked:
                 silent = _quietly(self._begin_champion)
             given = await asked
         except ApiError as error:
-            reply = None if error.http_status == 429 else _lost(rival.served.version, began)
+            reply = None if error.http_status == 429 else _lost(error, rival.served.version, began)
         else:
             reply = _reply(given)
             if given.item.kind == ANSWERED:
@@ -146,12 +150,15 @@ class Asked:
         lane, beside = self._lanes()
         return beside.begin(self._rival, self._item, min(WAIT_S, max(PATIENCE_S, PATIENCE * lane.usual_s)))
 
+    def _begin_shadow(self) -> asyncio.Future[Given]:
+        return self._lanes()[1].begin(self._rival, self._item, SILENT_S)
+
     def _begin_champion(self) -> asyncio.Future[Given]:
         return self._lanes()[0].begin(self._find, self._item)
 
     def _pair(self, rival: Rival, heard: Arm, reply: Reply, silent: asyncio.Future[Given] | None) -> None:
         """Tell of the request once the one that nobody hears has answered, too."""
-        version = rival.served.version if heard == "champion" else self._version()
+        version, began = rival.served.version if heard == "champion" else self._version(), self._began
 
         def told(other: Reply | None) -> None:
             champion, challenger = (reply, other) if heard == "champion" else (other, reply)
@@ -159,8 +166,8 @@ class Asked:
 
         def both(done: asyncio.Future[Given]) -> None:
             if not done.cancelled():
-                failed = done.exception() is not None
-                told(Reply(version, 0.0, True, b"") if failed else _reply(done.result()))
+                error = done.exception()
+                told(_lost(error, version, began) if error is not None else _reply(done.result()))
 
         if silent is None:
             told(None)
@@ -195,8 +202,9 @@ def _reply(given: Given) -> Reply:
     return Reply(given.version, given.ms, item.kind != ANSWERED, item.data, item.mark)
 
 
-def _lost(version: str, began: float) -> Reply:
-    return Reply(version, (time.perf_counter() - began) * 1000, True, b"")
+def _lost(error: BaseException | None, version: str, began: float) -> Reply:
+    late = isinstance(error, ApiError) and error.http_status == 504
+    return Reply(version, (time.perf_counter() - began) * 1000, True, b"", late=late)
 
 
 def _quietly(begin: Callable[[], asyncio.Future[Given]]) -> asyncio.Future[Given] | None:
