@@ -3,8 +3,8 @@
 prints one JSON object.
 
 RATE 0: each connection sends its next request once it has its answer. Above 0: so many a second in all, at random
-times (seeded Poisson arrivals), and a request's time counts from when it was to be sent. Quantiles are over all answers,
-`ok` over those with status 200, `refused` over those with 429; `told` counts the 429 that say Retry-After.
+times (seeded Poisson arrivals), and a request's time counts from when it was to be sent. Quantiles are over all
+answers, `ok` over those with status 200, `refused` over those with 429; `told` counts the 429 that say Retry-After.
 """
 
 from __future__ import annotations

@@ -64,9 +64,9 @@ def test_whatever_is_measured_a_batch_has_one_request_at_least(batches: list[tup
 def test_refusals_are_told_at_once_up_to_a_rate_and_then_later_but_never_later_than_they_say() -> None:
     refusals = Refusals()
     first = [refusals.pause_s(100.0) for _ in range(AT_ONCE)]
-    assert max(first) == 0.0
+    assert max(first) < 1e-9
     storm = [refusals.pause_s(100.0 + number / 10_000) for number in range(5_000)]
     assert storm == sorted(storm) or max(storm) <= LATEST_S
-    assert max(storm) == LATEST_S
+    assert max(storm) > 0.99 * LATEST_S
     calm = [refusals.pause_s(200.0 + number / (PER_S / 2)) for number in range(2_000)]
-    assert max(calm) == 0.0
+    assert max(calm) < 1e-9

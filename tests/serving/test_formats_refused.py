@@ -114,7 +114,7 @@ def test_each_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
     tensor = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     weighted = len(tensor).to_bytes(8, "little") + tensor + bytes(4)
     assert "an empty folder" in refused(folder())
-    assert "write the model in one of ONNX, LightGBM" in refused(folder(notes__md=b"hello"))
+    assert "ONNX, LightGBM, XGBoost, skops" in refused(folder(notes__md=b"hello"))
     assert "write the model in one of" in refused(folder(model__json=b'{"cut": 1}')), "JSON, but not XGBoost's"
     assert "2 files of ONNX" in refused(folder(a__onnx=b"x", b__onnx=b"x"))
     assert "build(tensors, folder)" in refused(folder(a__safetensors=weighted))
@@ -172,6 +172,18 @@ def test_a_replica_imports_no_engine_but_its_own(tmp_path: Path) -> None:
         "heavy = {'onnxruntime', 'lightgbm', 'xgboost', 'sklearn', 'skops', 'scipy', 'torch', 'pandas', 'pydantic',"
         " 'cryptography', 'sqlite3', 'aiohttp'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_an_engine_need_not_import_is_hidden_from_it_and_from_nobody_else(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from colonnade.adapters.replicas.model import NOT_NEEDED, need\n"
+        "need('lightgbm', '', '', without=NOT_NEEDED); need('xgboost', '', '', without=NOT_NEEDED)\n"
+        "print(sorted({'sklearn', 'pandas', 'pyarrow'} & set(sys.modules)))\n"
+        "import sklearn\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

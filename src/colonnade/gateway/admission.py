@@ -18,7 +18,7 @@ MOST_BATCH = 64
 CALM_S = 1.0
 FORGET = 0.98
 """What a batch's measurement is worth after the next one."""
-AT_ONCE, PER_S, LATEST_S = 100, 200, 1.0
+AT_ONCE, PER_S, LATEST_S = 500, 1_000, 1.0
 
 
 class Admission:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from colonnade.adapters.replicas.columns import Columns, Matrix
-from colonnade.adapters.replicas.model import Loading, need
+from colonnade.adapters.replicas.model import NOT_NEEDED, Loading, need
 from colonnade.adapters.replicas.table import Found, TableModel, both, of_classes, scheme
 
 SINGLE, MANY = {"binary"}, {"multiclass", "multiclassova"}
@@ -15,7 +15,7 @@ SINGLE, MANY = {"binary"}, {"multiclass", "multiclassova"}
 
 def load(loading: Loading, path: Path) -> TableModel:
     """The model of a file."""
-    lightgbm = need("lightgbm", "a LightGBM model", "pip install 'colonnade[ml]'")
+    lightgbm = need("lightgbm", "a LightGBM model", "pip install 'colonnade[ml]'", without=NOT_NEEDED)
     booster = lightgbm.Booster(model_file=str(path))
     names, words, classes = scheme(path.parent)
     names = names or tuple(booster.feature_name())

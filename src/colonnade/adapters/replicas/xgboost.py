@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from colonnade.adapters.replicas.columns import Columns, Matrix
-from colonnade.adapters.replicas.model import Loading, need
+from colonnade.adapters.replicas.model import NOT_NEEDED, Loading, need
 from colonnade.adapters.replicas.table import Found, TableModel, both, of_classes, scheme
 
 
 def load(loading: Loading, path: Path) -> TableModel:
     """The model of a file."""
-    xgboost = need("xgboost", "an XGBoost model", "pip install 'colonnade[xgboost]'")
+    xgboost = need("xgboost", "an XGBoost model", "pip install 'colonnade[xgboost]'", without=NOT_NEEDED)
     booster = xgboost.Booster()
     booster.load_model(str(path))
     booster.set_param({"nthread": loading.threads})
