@@ -115,14 +115,32 @@ def test_a_logged_model_is_ready_found_and_registered_with_its_run(
     assert found("name = 'net'") == []
 
 
-@pytest.mark.slow
-def test_an_unmodified_script_with_autologging_lands_here(client: Client, tracked: Tracked) -> None:
-    pytest.importorskip("pandas", reason="mlflow.sklearn needs pandas, which is not installed")
+def ran(tracked: Tracked, script: str) -> str:
+    """The run of a script that is told nothing but where to log."""
     environment = {**os.environ, "MLFLOW_TRACKING_URI": tracked.url, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, str(HERE / "scripts" / "train_with_autolog.py")], env=environment,
+    done = subprocess.run([sys.executable, str(HERE / "scripts" / script)], env=environment,
                           capture_output=True, text=True, timeout=110, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    run = client.get_run(done.stdout.split()[-1])
+    return done.stdout.split()[-1]
+
+
+@pytest.mark.slow
+def test_an_unmodified_script_lands_here(client: Client, tracked: Tracked) -> None:
+    run = client.get_run(ran(tracked, "train_and_log.py"))
+    assert (run.info.status, run.info.run_name, run.data.params["loss"]) == ("FINISHED", "sgd", "hinge")
+    history = client.get_metric_history(run.info.run_id, "accuracy")
+    assert [point.step for point in history] == [0, 1, 2, 3, 4]
+    assert run.data.metrics["accuracy"] == history[-1].value
+    assert [one.path for one in client.list_artifacts(run.info.run_id, "model")] == ["model/coefficients.csv"]
+    told = tracked.project.status()["tracking"]
+    shown = next(one for one in told["runs"] if one["ref"] == f"run/{run.info.run_id}")
+    assert (shown["metrics"], shown["params"]) == (run.data.metrics, run.data.params)
+
+
+@pytest.mark.slow
+def test_an_unmodified_script_with_autologging_lands_here(client: Client, tracked: Tracked) -> None:
+    pytest.importorskip("pandas", reason="mlflow.sklearn wants pandas, which is not installed")
+    run = client.get_run(ran(tracked, "train_with_autolog.py"))
     assert (run.info.status, run.data.params["max_iter"]) == ("FINISHED", "2000")
     assert 0.8 < run.data.metrics["training_accuracy_score"] <= 1
     model = client.get_logged_model(run.outputs.model_outputs[0].model_id)

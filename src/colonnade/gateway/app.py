@@ -162,7 +162,9 @@ class Gateway:
         """The endpoint's condition on who asks. Raises `ApiError`."""
         if request.asker is None and endpoint.who is Who.LOCAL:
             request.asker = password_asker(request, snapshot, self.context.backend.now_ms())
-            if request.asker is None and snapshot.same_user is not None and from_same_user(request):
+            if request.asker is not None:
+                self.context.backend.used(request.asker.key)
+            elif snapshot.same_user is not None and from_same_user(request):
                 request.asker = snapshot.same_user
         if request.asker is None:
             headers = {"www-authenticate": "Bearer"}
