@@ -125,7 +125,7 @@ def test_new_data_waits_for_a_rollouts_end_and_then_begins(tmp_path: Path) -> No
 def test_while_it_waits_for_a_person_a_newer_candidate_takes_its_place_and_the_same_one_does_not(
     tmp_path: Path,
 ) -> None:
-    room = Room(tmp_path, approve=(PERSON,), deciders=(PERSON,))
+    room = Room(tmp_path, approve=(PERSON,))
     room.batch("a.csv")
     room.settle()
     room.variant(1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from colonnade.core.errors import UsageError
+from colonnade.core.errors import Refused, UsageError
 from colonnade.core.leaf import parse_leaf
 from colonnade.core.vocabulary import misfits
 from colonnade.govern.lineage.walk import impact, why
@@ -186,13 +186,13 @@ def test_a_roll_back_by_hand_ends_it_wherever_it_is() -> None:
 
 @pytest.mark.parametrize("allow", [True, False])
 def test_nobody_sees_it_before_a_person_allows_it(allow: bool) -> None:
-    room = with_plan(approve=(PERSON,), deciders=(PERSON,))
+    room = with_plan(approve=(PERSON,))
     begun = room.begin()
     with pytest.raises(UsageError, match="nobody is asked"):
         room.rolling.decide(begun.id, PERSON, allow=True)
     room.run(800)
     assert (room.rollout().state, room.rollout().exposed) == ("asked", 0)
-    with pytest.raises(UsageError, match="not among those"):
+    with pytest.raises(Refused, match="not among those"):
         room.rolling.decide(begun.id, ACTOR, allow=True)
     room.restart()
     room.rolling.decide(begun.id, PERSON, allow=allow)
@@ -205,7 +205,7 @@ def test_nobody_sees_it_before_a_person_allows_it(allow: bool) -> None:
 
 def test_without_labels_the_policy_decides() -> None:
     def late(policy: str) -> RolloutRoom:
-        room = with_plan(min_labels=200, without_labels=policy, label_deadline_ms=600_000, deciders=(PERSON,))
+        room = with_plan(min_labels=200, without_labels=policy, label_deadline_ms=600_000)
         room.begin()
         room.run(600)
         assert (room.rollout().state, room.rollout().reason) == ("shadow", "")
@@ -229,7 +229,7 @@ def test_without_labels_the_policy_decides() -> None:
 
 
 def test_a_newer_candidate_takes_the_place_of_one_that_waits_or_is_on_probation() -> None:
-    room = with_plan(approve=(PERSON,), deciders=(PERSON,))
+    room = with_plan(approve=(PERSON,))
     first = room.begin()
     room.run(600)
     assert room.rolling.step(room.wanted, room.row) == "waits"

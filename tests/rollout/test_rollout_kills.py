@@ -100,7 +100,7 @@ def test_whatever_happens_row_name_and_pipeline_agree(
 ) -> None:
     room = with_plan(
         shadow_requests=100, stages=(10.0, 50.0, 100.0), stage_requests=60, min_labels=40 if wait_for_labels else 0,
-        without_labels="ask", label_deadline_ms=60_000, approve=(PERSON,) if approve else (), deciders=(PERSON,),
+        without_labels="ask", label_deadline_ms=60_000, approve=(PERSON,) if approve else (),
     )  # fmt: skip
     room.rng.seed(seed)
     room.begin()

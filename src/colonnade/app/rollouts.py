@@ -67,8 +67,8 @@ class Rollouts:
         return self.rolling.stop(model, actor, "rolled back by hand")
 
     def decide(self, rollout: str, person: str, *, allow: bool) -> Rollout:
-        """A person (by id) says whether a rollout that asks may go on. The owner of the house decides where `approve`
-        names nobody. Raises UnknownName, UsageError (`not_asked`), Refused (`may_not_approve`).
+        """A person (by id) says whether a rollout that asks may go on. Where `approve` names nobody, whose word
+        counts is the caller's to say. Raises UnknownName, UsageError (`not_asked`), Refused (`may_not_approve`).
         """
         return self.rolling.decide(rollout.removeprefix("rollout/"), person, allow=allow)
 
@@ -127,4 +127,4 @@ class Rollouts:
         values = tuple(declared.groups or (rule.values if rule is not None else ())) if column else ()
         persons = [self._house.people.find(name) for name in declared.approve]
         approve = tuple(person for person in persons if person is not None)
-        return declared.plan(services, values, approve, self._house.owner)
+        return declared.plan(services, values, approve)

@@ -68,7 +68,7 @@ class Rollout(Strict):
     )
     approve: list[str] = Field(
         default_factory=list,
-        description="Persons of whom one must allow it, after the shadow, before anybody gets the new version's answers.",
+        description="Persons of whom one must allow it, after the shadow, before anybody gets its answers.",
     )
     probation: bool = Field(
         True, description="Watch it for one more stage once it is live, and go back by itself if it is proved worse."
@@ -84,14 +84,14 @@ class Rollout(Strict):
         return self
 
     def plan(
-        self, services: tuple[str, ...], values: tuple[str, ...], approve: tuple[str, ...], owner: str
+        self, services: tuple[str, ...], values: tuple[str, ...], approve: tuple[str, ...]
     ) -> Plan:  # fmt: skip
         """For `lifecycle`.
 
         Args:
             services: ids of those that answer with the model.
             values: the groups.
-            approve: ids of the persons; owner: who decides where a person is asked and none is named.
+            approve: ids of the persons.
         """
         tolerances = self.tolerances
         reference = min(REFERENCE, max(100, self.shadow // 2)) if self.shadow else REFERENCE
@@ -104,7 +104,7 @@ class Rollout(Strict):
         )  # fmt: skip
         return Plan(
             canary, self.stage_s * 1000, round(float(self.quiet_s) * 1000), self.rehearse, self.label_deadline_s * 1000,
-            approve, approve or (owner,), self.probation, tuple(sorted(services)),
+            approve, self.probation, tuple(sorted(services)),
         )  # fmt: skip
 
 

@@ -26,7 +26,6 @@ class Plan:
         rehearse: how many, at most.
         label_deadline_ms: labels that are missing so long after the rollout began are overdue.
         approve: ids of the persons of whom one must allow that the version is shown to anybody; empty: nobody is asked.
-        deciders: ids of the persons who may decide where the policy is to ask.
         probation: watch the new version on for one more stage after it has become the live one.
         services: ids of the services that answer with the model.
     """
@@ -37,7 +36,6 @@ class Plan:
     rehearse: int = 2_000
     label_deadline_ms: int = 604_800_000
     approve: tuple[str, ...] = ()
-    deciders: tuple[str, ...] = ()
     probation: bool = True
     services: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
-from colonnade.core.errors import ColonnadeError, UnknownName, UsageError
+from colonnade.core.errors import ColonnadeError, Refused, UnknownName, UsageError
 from colonnade.core.exchanges import Exchange, Outcome
 from colonnade.core.predicting import Item
 from colonnade.lifecycle.artifacts import Artifacts
@@ -138,7 +138,9 @@ class Rolling:
         return None
 
     def decide(self, rollout: str, person: str, *, allow: bool) -> Rollout:
-        """A person's word on a rollout that asks. Raises UnknownName, UsageError (`not_asked`, `may_not_approve`)."""
+        """A person's word on a rollout that asks. Where `approve` names nobody, whose word counts is the caller's to
+        say. Raises UnknownName, UsageError (`not_asked`), Refused (`may_not_approve`).
+        """
         now = self.rows.get(rollout)
         if now is None:
             raise UnknownName(f"there is no rollout {rollout!r}", hint="`colonnade status` lists them")
@@ -146,9 +148,9 @@ class Rolling:
             raise UsageError(
                 f"the rollout is {now.state}: nobody is asked", hint="`colonnade status` shows it", code="not_asked"
             )
-        if person not in {*now.plan.approve, *now.plan.deciders}:
+        if now.plan.approve and person not in now.plan.approve:
             message = "you are not among those who may decide on this rollout"
-            raise UsageError(message, hint="`approve:` of the service's `rollout` names them", code="may_not_approve")
+            raise Refused(message, hint="`approve` of the service's `rollout` names them", code="may_not_approve")
         evidence = self._heard(now)
         try:
             with evidence.lock:
