@@ -11,6 +11,7 @@ from typing import Any
 from colonnade.app.models import model_status
 from colonnade.core.leaf import parse_leaf
 from colonnade.core.vocabulary import misfits
+from colonnade.govern.lineage.walk import why
 from colonnade.lifecycle.renewal import Renewal
 from colonnade.lifecycle.watching.due import RetrainRule
 from tests.lifecycle.model_room import MODEL, PROJECT, ModelRoom, at_least
@@ -78,7 +79,12 @@ def test_an_alarm_waits_for_rows_then_trains_on_the_time_since_the_change(tmp_pa
     split = next(step for step in room.loop.pipelines.steps(newest["ref"][4:]) if step.step == "split")
     about = room.artifacts.get(split.artifact).about
     assert about["train"] + about["test"] == 120
-    assert [one["is"]["outcome"] for one in entries(room, "alarm.answered")] == ["promoted"]
+    answered = entries(room, "alarm.answered")[0]
+    assert (answered["subject"], answered["is"], answered["refs"]) == (
+        newest["ref"][4:], {"outcome": "promoted"}, [["caused_by", ALARM]],
+    )  # fmt: skip
+    led_to = {node.id for node in why(room.state, f"alarm/{ALARM}").nodes}
+    assert newest["ref"][4:] not in led_to, "what came of an alarm did not lead to it"
 
 
 def test_retrained_and_it_did_not_help_is_recorded_and_the_next_try_is_later_and_on_everything(tmp_path: Path) -> None:

@@ -344,8 +344,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "alarm.answered": Kind(
         "A retraining for an alarm is over: whether it helped.",
-        "alm",
-        ("by",),
+        "run",
+        ("caused_by",),
         status={
             "outcome": ("promoted", "unchanged", "refused", "quarantined", "failed", "rolled_back", "superseded"),
         },
@@ -363,7 +363,6 @@ KINDS: Mapping[str, Kind] = {
     "retraining.held": Kind(
         "There is a cause to train anew, and it waits.",
         "mod",
-        ("caused_by",),
         n={"until_ms": "until when, if nothing changes"},
         status={"reason": ("budget", "count", "cooldown", "rows")},
     ),

@@ -57,7 +57,7 @@ def alarm_ended(stamp: Stamp, *, alarm: str, reason: str) -> Leaf:
 
 def alarm_answered(stamp: Stamp, *, alarm: str, run: str, outcome: str) -> Leaf:
     """A retraining for an alarm is over; outcome as of its pipeline."""
-    return leaf_of(stamp, "alarm.answered", alarm, some(by=run), status={"outcome": outcome})
+    return leaf_of(stamp, "alarm.answered", run, some(caused_by=alarm), status={"outcome": outcome})
 
 
 def pipeline_caused(stamp: Stamp, *, run: str, alarm: str | None, causes: Sequence[str], recent: int) -> Leaf:
@@ -70,7 +70,7 @@ def pipeline_caused(stamp: Stamp, *, run: str, alarm: str | None, causes: Sequen
     )
 
 
-def retraining_held(stamp: Stamp, *, model: str, alarm: str | None, reason: str, until_ms: int | None) -> Leaf:
+def retraining_held(stamp: Stamp, *, model: str, reason: str, until_ms: int | None) -> Leaf:
     """There is a cause, and it waits; reason: budget, count, cooldown, rows."""
     n = {} if until_ms is None else {"until_ms": until_ms}
-    return leaf_of(stamp, "retraining.held", model, some(caused_by=alarm), n=n, status={"reason": reason})
+    return leaf_of(stamp, "retraining.held", model, n=n, status={"reason": reason})

@@ -72,10 +72,12 @@ class Holding:
             if mark != self._entered:
                 tx.append(
                     watch_entries.retraining_held(
-                        tools.journal.stamp(tools.actor), model=self._model, alarm=hold.alarm or None,
-                        reason=hold.reason, until_ms=hold.until_ms,
+                        tools.journal.stamp(tools.actor),
+                        model=self._model,
+                        reason=hold.reason,
+                        until_ms=hold.until_ms,
                     )
-                )  # fmt: skip
+                )
         self._told, self._entered, self._read = told, mark, True
 
     def clear(self) -> None:
