@@ -2,7 +2,8 @@
 """The folder in which a user's script runs, and the environment that it gets. The contract of scripts stands here:
 
     COLONNADE_STEP         train or evaluate
-    COLONNADE_INPUT        a folder to read: train.csv; or test.csv and model/, what training wrote
+    COLONNADE_INPUT        a folder to read: train.csv; or test.csv and model/, what training wrote. When some of the
+                           data are Parquet, or by `format: parquet`: train.parquet, test.parquet instead
     COLONNADE_OUTPUT       a folder to write: the model; or metrics.json, a mapping of names to numbers
     COLONNADE_PARAMETERS   a JSON file: what the declaration gives, with label and time
 
