@@ -19,7 +19,9 @@ LEVEL = 1
 """Of compression: JSON shrinks to a third at 100 MB/s."""
 NOBODY = 0xFFFF
 PREFIX = "request/"
-CHALLENGER, OWN_KEY, CHAMPION_ERROR, CHALLENGER_ERROR, PAIRED = 1, 2, 4, 8, 16
+CHALLENGER, OWN_KEY, CHAMPION_ERROR, CHALLENGER_ERROR, PAIRED, CHAMPION_LATE, CHALLENGER_LATE = (
+    1 << n for n in range(7)
+)
 _START = struct.Struct("<BI")
 _EXCHANGE = struct.Struct("<12sBBHIfHIHfIIHfII")
 _NONE = Reply("", 0.0, False, b"")
@@ -41,6 +43,8 @@ def pack(exchanges: Sequence[Exchange]) -> bytes:
             | (CHAMPION_ERROR if one.error else 0)
             | (CHALLENGER_ERROR if other.error else 0)
             | (PAIRED if exchange.paired else 0)
+            | (CHAMPION_LATE if one.late else 0)
+            | (CHALLENGER_LATE if other.late else 0)
         )
         heads.append(
             _EXCHANGE.pack(
@@ -79,10 +83,12 @@ def unpack(packed: bytes, service: str, wanted: Callable[[str], bool] = lambda _
                 start += length
             key = parts[0].decode("utf-8", "replace") if flags & OWN_KEY else ref
             replies = [
-                None if place == NOBODY else Reply(versions[place], ms, bool(flags & error), part, jsons)
-                for place, ms, error, part, jsons in (
-                    (champion, champion_ms, CHAMPION_ERROR, parts[2], champion_mark),
-                    (challenger, challenger_ms, CHALLENGER_ERROR, parts[3], challenger_mark),
+                None
+                if place == NOBODY
+                else Reply(versions[place], ms, bool(flags & error), part, jsons, bool(flags & late))
+                for place, ms, error, part, jsons, late in (
+                    (champion, champion_ms, CHAMPION_ERROR, parts[2], champion_mark, CHAMPION_LATE),
+                    (challenger, challenger_ms, CHALLENGER_ERROR, parts[3], challenger_mark, CHALLENGER_LATE),
                 )
             ]
             sent = "challenger" if flags & CHALLENGER else "champion"
