@@ -35,6 +35,7 @@ from colonnade.lifecycle.renewal import Renewal
 from colonnade.lifecycle.watching.monitors import Desk
 from colonnade.lifecycle.watching.packed import pack
 from colonnade.lifecycle.watching.rules import AlarmRule, CaptureRule, LabelRule, Watched
+from colonnade.lifecycle.watching.scoring import rows_of
 from colonnade.lifecycle.watching.service import ServiceWatch
 from colonnade.lifecycle.watching.truths import Label
 from colonnade.observe.drift.monitor import Detecting
@@ -106,6 +107,10 @@ def cost(count: int) -> list[dict[str, Any]]:
                     watch.label([Label(one.ref, 0, place % 2) for one in told[place : place + 500]], ACTOR)
                 label_us = round((cpu_s() - began) / len(told) * 1e6, 1)
                 rows.append({"what": "a label told, in hundreds", "us_a_label": label_us})
+                began = cpu_s()
+                read = sum(len(rows_of(one)) for piece in watch.captures.pieces(0, 1 << 60) for one in piece)
+                join_us = round((cpu_s() - began) / read * 1e6, 1)
+                rows.append({"what": "read through for a join", "requests": read, "us_a_request": join_us})
             rows.append(row)
     began = cpu_s()
     for place in range(0, count, PIECE):

@@ -47,6 +47,8 @@ SERVE_S, SERVING_S = 0.03, 0.25
 """How often a service's replicas are looked at while one starts, and while all is as it should be."""
 WATCH_S = 0.5
 """How often what was asked of served models is kept: so much a kill -9 may lose, and what the gateway still holds."""
+WATCH_AGAIN_S = 0.02
+"""Between slices of longer work there: predictions go first."""
 SEQUENCE_EVERY_S = 0.25
 BACK_OFF_S = (1, 2, 5, 15)
 _log = logging.getLogger("colonnade.runtime")
@@ -205,7 +207,7 @@ class Runtime:
                     self.alarms.clear(f"watching/{name}")
                 except Exception as error:
                     self._failed(f"watching/{name}", error)
-            self.house.stop.wait(0.0 if busy else WATCH_S)
+            self.house.stop.wait(WATCH_AGAIN_S if busy else WATCH_S)
 
     def _log_run(self, name: str, loop: IngestLoop) -> None:
         """One line for the run that just ended: no path, no text."""

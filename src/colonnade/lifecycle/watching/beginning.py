@@ -34,7 +34,7 @@ def begin(tools: Tools, pipelines: Pipelines, wanted: Wanted, go: Go, parts: Map
         if go.alarm:
             tx.run("alarm_run", id=go.alarm, run=run)
 
-    return pipelines.begin(wanted.id, go.words, made, also=also)
+    return pipelines.begin(wanted.id, go.words, made, wanted.steps(), also=also)
 
 
 class Holding:

@@ -22,7 +22,7 @@ from colonnade.lifecycle.watching.telling import TOLD
 from colonnade.lifecycle.watching.truths import Label
 from colonnade.ports.outside.state import State
 
-SLICE = 50
+SLICE = 10
 """Pieces that are read at once."""
 
 
