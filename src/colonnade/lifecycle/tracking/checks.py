@@ -5,6 +5,7 @@ that ran there runs here. Pure.
 
 from __future__ import annotations
 
+import json
 import math
 import posixpath
 import re
@@ -32,6 +33,11 @@ def wrong(message: str, *, hint: str = "") -> UsageError:
     return UsageError(message, hint=hint, code="invalid_value")
 
 
+def shown(value: object) -> str:
+    """A value within a message, as JSON."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)[:200]
+
+
 def missing(message: str) -> UnknownName:
     """Nothing of that name or id."""
     return UnknownName(message)
@@ -48,10 +54,12 @@ def key(name: str | None, *, path: str = "key") -> str:
         raise wrong(f"Missing value for required parameter '{path}'. A key name must be provided.")
     if _KEY.fullmatch(name) is None:
         allowed = "alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)"
-        raise wrong(f"Invalid value {name!r} for parameter '{path}' supplied: Names may only contain {allowed}.")
+        raise wrong(f"Invalid value {shown(name)} for parameter '{path}' supplied: Names may only contain {allowed}.")
     if _ambiguous(name):
         said = "Names may be treated as files in certain cases, and must not resolve to other names"
-        raise wrong(f"Invalid value {name!r} for parameter '{path}' supplied: {said}: {posixpath.normpath(name)!r}")
+        raise wrong(
+            f"Invalid value {shown(name)} for parameter '{path}' supplied: {said}: {posixpath.normpath(name)!r}"
+        )
     return bounded(name, KEY_CHARS, path)
 
 
@@ -83,7 +91,9 @@ def number(value: object, what: str, low: int = FIRST) -> int:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= LAST:
         kind = "nonnegative long" if low == 0 else "valid long"
-        raise wrong(f"Invalid value {value!r} for parameter '{what}' supplied: it must be a {kind} (64-bit integer).")
+        raise wrong(
+            f"Invalid value {shown(value)} for parameter '{what}' supplied: it must be a {kind} (64-bit integer)."
+        )
     return value
 
 
@@ -91,7 +101,7 @@ def real(value: object, what: str) -> float:
     """A number, `NaN` and the infinities among them."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         said = "Please specify value as a valid double (64-bit floating point)"
-        raise wrong(f"Invalid value {value!r} for parameter '{what}' supplied: {said}")
+        raise wrong(f"Invalid value {shown(value)} for parameter '{what}' supplied: {said}")
     try:
         return float(value)
     except OverflowError:

@@ -45,6 +45,7 @@ class Language:
         texts, numbers: attributes that hold a text, a number; another name -> its own name.
         lists: attributes that take IN.
         sortable: attributes that `order_by` takes, or None for all.
+        unread, unfit: how MLflow words what cannot be read, and a comparison that its key does not take.
     """
 
     entities: Mapping[str, str]
@@ -52,6 +53,8 @@ class Language:
     numbers: Mapping[str, str]
     lists: frozenset[str]
     sortable: frozenset[str] | None = None
+    unread: str = "Invalid clause(s) in filter string"
+    unfit: str = "Invalid comparator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,13 @@ class Order:
 
 def parse_filter(text: str | None, language: Language) -> list[Clause]:
     """The comparisons of a filter. Raises UsageError that says where it could not go on."""
-    tokens = _tokens(text or "")
+    tokens = _tokens(text or "", language)
     found: list[Clause] = []
     at = 0
     while at < len(tokens):
         if found:
             if tokens[at] != ("name", "AND") and tokens[at][1].upper() != "AND":
-                raise wrong(f"Invalid clause(s) in filter string: {tokens[at][1]!r}. Join comparisons by AND.")
+                raise wrong(f"{language.unread}: {tokens[at][1]!r}. Join comparisons by AND.")
             at += 1
         clause, at = _comparison(tokens, at, language)
         found.append(clause)
@@ -92,7 +95,7 @@ def parse_order(given: Sequence[str], language: Language) -> list[Order]:
     """`order_by` clauses. Raises UsageError."""
     found: list[Order] = []
     for text in given:
-        tokens = _tokens(text)
+        tokens = _tokens(text, language)
         words = [word for _, word in tokens]
         if not tokens or tokens[0][0] != "name" or len(tokens) > 2:
             raise wrong(f"Invalid order_by clause '{text}'. Could not be parsed.")
@@ -143,13 +146,13 @@ class _Place:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _tokens(text: str, language: Language) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     at, end = 0, len(text.rstrip())
     while at < end:
         match = _TOKEN.match(text, at)
         if match is None:
-            raise wrong(f"Invalid clause(s) in filter string: {text[at : at + 60]!r}")
+            raise wrong(f"{language.unread}: {text[at : at + 60]!r}")
         found.append((str(match.lastgroup), match.group(str(match.lastgroup))))
         at = match.end()
     return found
@@ -171,7 +174,7 @@ def _comparison(tokens: list[tuple[str, str]], at: int, language: Language) -> t
         _check(entity, key, op, language)
         return Clause(entity, key, op, value), after
     said = " ".join(word for _, word in tokens[at : at + 3])
-    raise wrong(f"Invalid comparison clause. Expected 3 tokens found {said!r}")
+    raise wrong(f"{language.unread}: expected a comparison, found {said!r}")
 
 
 def _identifier(text: str, language: Language, *, sorting: bool = False) -> tuple[str, str]:
@@ -220,11 +223,13 @@ def _list(tokens: list[tuple[str, str]], at: int) -> tuple[tuple[str, ...], int]
         at += 1
         while at + 1 < len(tokens) and (tokens[at][0] == "text" or tokens[at][1][0] == '"'):
             found.append(_string(tokens[at][1]))
-            if tokens[at + 1][1] == ")":
-                return tuple(found), at + 2
-            if tokens[at + 1][1] != ",":
+            at += 1
+            if at < len(tokens) and tokens[at][1] == ",":
+                at += 1
+            elif at < len(tokens) and tokens[at][1] != ")":
                 break
-            at += 2
+            if at < len(tokens) and tokens[at][1] == ")":  # a comma may stand before it, as Python writes one
+                return tuple(found), at + 1
     raise wrong("While parsing a list in the filter: expected a non-empty list of quoted strings in parentheses")
 
 
@@ -238,7 +243,7 @@ def _check(entity: str, key: str, op: str, language: Language) -> None:
     else:
         allowed = WORDS | PRESENCE
     if op not in allowed:
-        raise wrong(f"Invalid comparator '{op}' for {entity} {key!r}: not one of {sorted(allowed)}")
+        raise wrong(f"{language.unfit} '{op}' for {entity} {key!r}: not one of {sorted(allowed)}")
 
 
 def _holds(clause: Clause, here: Value) -> bool:

@@ -24,12 +24,18 @@ VERSIONS_TAG = "mlflow.modelVersions"
 STATES = {"LOGGED_MODEL_PENDING": "pending", "LOGGED_MODEL_READY": "ready", "LOGGED_MODEL_UPLOAD_FAILED": "failed"}
 STATUS = {state: status for status, state in STATES.items()}
 _TEXTS = {name: name for name in ("name", "model_id", "model_type", "status", "source_run_id", "experiment_id")}
-_TIMES = {"creation_timestamp": "creation_timestamp_ms", "last_updated_timestamp": "last_updated_timestamp_ms"}
+_TIMES = {
+    "creation_time": "creation_timestamp_ms",
+    "creation_timestamp": "creation_timestamp_ms",
+    "last_updated_timestamp": "last_updated_timestamp_ms",
+}
 LANGUAGE = filters.Language(
     {"attributes": "attribute", "metrics": "metric", "params": "param", "tags": "tag"},
     _TEXTS,
     _TIMES | {name: name for name in _TIMES.values()},
     frozenset(_TEXTS),
+    unread="Invalid filter string",
+    unfit="Invalid comparison operator",
 )
 Found = tuple[Sequence[str], Row]
 
@@ -137,7 +143,8 @@ class Models:
                 if (within or not datasets) and filters.matches(clauses, _look(model, within)):
                     found.append((model, newest))
         found.sort(key=lambda one: place(_look(*one)))
-        shown, token = pages.page(found, 50 if max_results is None else max_results, page_token)
+        of = {"Experiment IDs": list(experiment_ids), "Filter string": filter, "Order by": list(order_by)}
+        shown, token = pages.page(found, 50 if max_results is None else max_results, page_token, of=of)
         views = [self.view(model, newest) for model, newest in shown]
         return {"models": views, **({"next_page_token": token} if token else {})}
 
