@@ -155,7 +155,7 @@ def keys_of(node: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = ""
 
 
 def _resolve(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    for option in node.get("anyOf", []):
+    for option in (*node.get("anyOf", []), *node.get("oneOf", [])):
         if option.get("type") != "null":
             return _resolve(option, schema)
     if "$ref" in node:

@@ -66,6 +66,7 @@ MAY_READ_THE_ENVIRONMENT = {
     "adapters/models/endpoint.py": "looks up the variable that `key_env` names, when it is used",
     "testing/project.py": "starts the real command line with an environment of its own",
     "adapters/parsers/pool.py": "hands its child the few variables that a child needs",
+    "adapters/tables/confined.py": "hands its child the few variables that a child needs",
     "adapters/learning/script.py": "a script in a child process, under the contract of scripts",
 }
 

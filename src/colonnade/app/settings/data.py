@@ -10,7 +10,7 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from colonnade.app.settings.retrain import Duration
 from colonnade.app.settings.strict import Strict
@@ -87,7 +87,7 @@ class DataSource(Strict):
     changes: str | None = Field(
         None, description="A cheap query whose result changes when the data do, such as `SELECT max(id) FROM t`."
     )
-    s3: str | None = Field(None, pattern=r"^s3://[^/]+/.+", description="`s3://BUCKET/PREFIX/*.parquet`.")
+    s3: str | None = Field(None, description="`s3://BUCKET/PREFIX/*.parquet`.")
     endpoint: str | None = Field(None, description="Of a store that is not Amazon's.")
     region: str | None = None
     key_env: str | None = Field(None, description="The variable that holds the key's id. Default: AWS_ACCESS_KEY_ID.")
@@ -108,6 +108,8 @@ class DataSource(Strict):
         kind = "path" if self.path else "sql" if self.sql else "s3"
         if given - fitting[kind]:
             raise ValueError(f"{', '.join(sorted(given - fitting[kind]))}: not for a source by `{kind}`")
+        if self.s3 is not None and re.fullmatch(r"s3://[^/]+/.+", self.s3) is None:
+            raise ValueError(f"{self.s3!r} is no address of objects: write s3://BUCKET/PREFIX/*.parquet")
         if self.sql and (self.url is None) == (self.url_env is None):
             raise ValueError("a query needs exactly one of url, url_env")
         if self.url is not None:
@@ -137,7 +139,19 @@ class DataSource(Strict):
         )  # fmt: skip
 
 
-Data = str | DataSource | list[str | DataSource]
+def _form(given: object) -> str:
+    return "several" if isinstance(given, list) else "path" if isinstance(given, str) else "source"
+
+
+One = Annotated[
+    Annotated[DataSource, Tag("source")] | Annotated[str, Field(min_length=1), Tag("path")], Discriminator(_form)
+]
+Data = Annotated[
+    Annotated[DataSource, Tag("source")]
+    | Annotated[str, Field(min_length=1), Tag("path")]
+    | Annotated[list[One], Field(min_length=1), Tag("several")],
+    Discriminator(_form),
+]
 """A path or pattern, a source, or several of both."""
 
 
