@@ -51,7 +51,10 @@ def test_the_first_pipeline_needs_no_cause_and_without_one_nothing_happens() -> 
         ({"by_hand": True}, "by hand", ("hand",)),
         ({"changed": ["code"], "by_hand": True}, "changed code", ("code", "hand")),
         ({"alarm": alarm()}, "alarm: wrong answers", ("alarm",)),
-        ({"changed": ["data"], "alarm": alarm(rows=1)}, "new data, alarm: wrong answers", ("data", "alarm")),
+        ({"changed": ["data"], "alarm": alarm()}, "new data, alarm: wrong answers", ("data", "alarm")),
+        ({"changed": ["data"], "alarm": alarm(rows=1)}, "new data", ("data",)),
+        ({"by_hand": True, "alarm": alarm(rows=1)}, "by hand", ("hand",)),
+        ({"by_hand": True, "alarm": alarm(tried=1, last_ms=NOW, rows=1600)}, "alarm: wrong answers", ("hand",)),
     ],
 )  # fmt: skip
 def test_many_causes_are_one_pipeline_and_each_is_said(

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a cause to train a model anew leads to a pipeline, when it waits, and what an alarm's pipeline is trained on.
 
-Pure: reads what stood in the store, and decides. In this order: by hand always; the first pipeline always; then the
-budget of device time and the count of the last 24 hours; then, if an alarm is the only cause, its cool-down after
-retrainings that did not help (doubled each time, at most a day), and whether the rows are there that are worth waiting
-for (`lifecycle.renewal` says how many). Many changes at once are one pipeline: whoever calls waits until files have
-stood still.
+Pure: reads what stood in the store, and decides. By hand always, the first pipeline always; everything else within the
+budget of device time and the count of the last 24 hours. An alarm is a cause once the rows are there that are worth
+waiting for (`lifecycle.renewal` says how many), and once its cool-down is over after retrainings that did not help
+(doubled each time, at most a day); until then other causes lead to pipelines that are none of its own. Many changes at
+once are one pipeline: whoever calls waits until files have stood still.
 """
 
 from __future__ import annotations
@@ -137,16 +137,20 @@ def decide(
     if is_due(rule, past.last_ms, now_ms):
         kinds.append("schedule")
     rings = alarm if alarm is not None and "alarm" in rule.on else None
-    said = [CHANGES.get(kind, kind) for kind in kinds] + ([rings.words] if rings else [])
+    waits = _not_yet(rule, rings, now_ms) if rings else None
+    joins = rings if rings and (waits is None or (by_hand and waits[0] != "rows")) else None
+    said = [CHANGES.get(kind, kind) for kind in kinds] + ([joins.words] if joins else [])
     if by_hand:
-        return Go(", ".join(said) or "by hand", (*kinds, "hand"), rings.id if rings else "", _window(rule, rings))
-    if not said:
+        return _go(rule, said or ["by hand"], [*kinds, "hand"], joins)
+    if not said and (rings is None or waits is None):
         return None
-    words, ident = ", ".join(said), rings.id if rings else ""
-    held = _held(rule, past, now_ms, rings if not kinds else None)
-    if held is not None:
-        return Hold(words, *held, alarm=ident)
-    return Go(words, (*kinds, "alarm") if rings else tuple(kinds), ident, _window(rule, rings))
+    if (held := _held(rule, past, now_ms)) is not None:
+        return Hold(", ".join(said or ([rings.words] if rings else [])), *held, alarm=rings.id if rings else "")
+    if said:
+        return _go(rule, said, [*kinds, "alarm"] if joins else kinds, joins)
+    assert rings is not None
+    assert waits is not None
+    return Hold(rings.words, *waits, alarm=rings.id)
 
 
 def is_due(rule: RetrainRule, last_ms: int, now_ms: int) -> bool:
@@ -179,28 +183,34 @@ def spent_ms(spent: Sequence[Spent], now_ms: int) -> int:
     return used // 1000
 
 
-def _window(rule: RetrainRule, alarm: Alarmed | None) -> Window:
-    if alarm is None or not alarm.rows:
-        return Window()
-    return Window(alarm.rows, rule.window == "all" or (rule.window == "auto" and alarm.tried % 2 == 1))
+def _go(rule: RetrainRule, said: Sequence[str], kinds: Sequence[str], alarm: Alarmed | None) -> Go:
+    """A pipeline; of an alarm that is among its causes on the time since the change."""
+    if alarm is None:
+        return Go(", ".join(said), tuple(kinds))
+    whole = rule.window == "all" or (rule.window == "auto" and alarm.tried % 2 == 1)
+    return Go(", ".join(said), tuple(kinds), alarm.id, Window(alarm.rows, whole))
 
 
-def _held(rule: RetrainRule, past: Past, now_ms: int, only: Alarmed | None) -> tuple[Reason, str, int | None] | None:
-    """(reason, why, until). `only`: an alarm, if it is the only cause."""
+def _not_yet(rule: RetrainRule, alarm: Alarmed, now_ms: int) -> tuple[Reason, str, int | None] | None:
+    """Why an alarm trains nothing yet."""
+    until = alarm.last_ms + cooldown_ms(rule, alarm.tried)
+    if alarm.rows < (wanted := rows_wanted(alarm)):
+        why = f"{alarm.rows} of {wanted} rows with known truth since the change"
+        return "rows", why, until if alarm.tried and now_ms < until else None
+    if alarm.tried and now_ms < until:
+        times = "" if alarm.tried == 1 else f" {alarm.tried} times"
+        return "cooldown", f"a retraining did not help{times}", until
+    return None
+
+
+def _held(rule: RetrainRule, past: Past, now_ms: int) -> tuple[Reason, str, int | None] | None:
+    """(reason, why, until) where the last 24 hours were busy enough."""
     recent = sorted(at for at in past.begun_ms if at > now_ms - DAY_MS)
     if len(recent) >= rule.per_day:
         return "count", f"{len(recent)} pipelines in 24 hours", recent[-rule.per_day] + DAY_MS
     if rule.gpu_ms_per_day is not None and (used := spent_ms(past.spent, now_ms)) >= rule.gpu_ms_per_day:
         hours = f"{used / 3_600_000:.3g} of {rule.gpu_ms_per_day / 3_600_000:.3g} device-hours in 24 hours"
         return "budget", hours, _free_at(rule.gpu_ms_per_day, past.spent, now_ms)
-    if only is None:
-        return None
-    until = only.last_ms + cooldown_ms(rule, only.tried)
-    if only.tried and now_ms < until:
-        times = "" if only.tried == 1 else f" {only.tried} times"
-        return "cooldown", f"a retraining did not help{times}", until
-    if only.rows < (wanted := rows_wanted(only)):
-        return "rows", f"{only.rows} of {wanted} rows with known truth since the change", None
     return None
 
 
