@@ -12,16 +12,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from colonnade.adapters import learning
 from colonnade.app.computing import Computing
 from colonnade.app.logs import last_bytes
 from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.data import patterns_of, sources_of
 from colonnade.app.settings.environment import Places, for_programs
-from colonnade.app.settings.models import BUILTIN, Model
+from colonnade.app.settings.models import BUILTIN, Between, Model
 from colonnade.app.settings.models import Gate as DeclaredGate
-from colonnade.app.wiring import open_sources, open_tables
+from colonnade.app.settings.models import Search as DeclaredSearch
+from colonnade.app.wiring import learning_folder, open_sources, open_tables, open_tuner
 from colonnade.core.answers import Asker
 from colonnade.core.errors import MissingExtra, UnknownName
 from colonnade.fabric.leases import Asked
@@ -32,6 +32,7 @@ from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.loop import ModelLoop
 from colonnade.lifecycle.rollout.plan import Plan
 from colonnade.lifecycle.rollout.rolling import Rolling
+from colonnade.lifecycle.searching.space import Search
 from colonnade.lifecycle.wanted import Gate, Slicing, Wanted
 from colonnade.lifecycle.watching.due import RetrainRule
 from colonnade.lifecycle.watching.telling import Telling, nothing_told
@@ -40,6 +41,7 @@ from colonnade.ports.journal import Journal
 from colonnade.ports.outside.blobs import Blobs
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import State, Transaction
+from colonnade.ports.outside.tuner import Range
 from colonnade.ports.rowlease import RowLease
 from colonnade.ports.skills.leases import Over, Wish
 
@@ -106,7 +108,9 @@ class Modelling:
             FabricLeasing(computing, places.runs, state), bench, actor, interpreter(), open_tables(),
             open_sources(places), FolderScan(), Aside(threaded=True),
         )  # fmt: skip
-        self._tools = replace(self._tools, rolling=rolling, told=lambda *asked: self.telling(*asked))
+        self._tools = replace(
+            self._tools, tuner=open_tuner(), rolling=rolling, told=lambda *asked: self.telling(*asked)
+        )
         self.telling: Telling = nothing_told
         """Who has rows whose truth was told: `app.watching`, where a model is served."""
         self.loops: dict[str, ModelLoop] = {}
@@ -178,6 +182,7 @@ class Modelling:
             watch=model.watch,
             retrain=_retrain(model),
             label_delay=model.label_delay,
+            search=_search(model.search),
             slices=tuple(
                 Slicing(one, ()) if isinstance(one, str) else Slicing(one.column, tuple(map(float, one.bins)))
                 for one in model.slices
@@ -193,14 +198,14 @@ def _script(folder: Path, model: Model, declared: str) -> Path:
     if model.task != "text-classification" and find_spec("lightgbm") is None:
         message = "built-in training of tables needs LightGBM, which is not installed"
         raise MissingExtra(message, hint="pip install 'colonnade[ml]'")
-    return Path(learning.__file__).with_name("script.py")
+    return learning_folder() / "script.py"
 
 
 def _built_in(model: Model) -> dict[str, Any]:
     """What the built-in script is told beside the parameters: the task, and a digest of how it learns."""
     if model.task is None:
         return {}
-    files = {path.name: path.read_bytes() for path in Path(learning.__file__).parent.glob("*.py")}
+    files = {path.name: path.read_bytes() for path in learning_folder().glob("*.py")}
     told: dict[str, Any] = {"task": model.task, "recipe": digest_of(files)}
     if model.text is not None:
         told["text"] = model.text if isinstance(model.text, str) else "\n".join(model.text)
@@ -210,6 +215,17 @@ def _built_in(model: Model) -> dict[str, Any]:
 def _retrain(model: Model) -> RetrainRule:
     rule = model.retrain.rule()
     return rule if model.watch else replace(rule, on=rule.on - {"data", "code", "declaration"})
+
+
+def _search(declared: DeclaredSearch | None) -> Search | None:
+    if declared is None:
+        return None
+    space = {
+        name: Range(one.low, one.high, one.log) if isinstance(one, Between) else tuple(one)
+        for name, one in declared.parameters.items()
+    }
+    return Search(space, declared.trials, declared.metric, declared.direction == "maximize", declared.parallel,
+                  declared.prune, declared.seed)  # fmt: skip
 
 
 def _gate(gate: DeclaredGate) -> Gate:

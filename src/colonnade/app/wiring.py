@@ -30,6 +30,7 @@ from colonnade.ports.outside.publishing import Publishing
 from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.state import State
 from colonnade.ports.outside.tables import Tables
+from colonnade.ports.outside.tuner import Tuner
 
 if TYPE_CHECKING:
     from colonnade.adapters.devices.simulated import SimulatedDevices
@@ -120,6 +121,20 @@ def open_parsers() -> Parsers:
     from colonnade.adapters.parsers.pool import BoundedParsers
 
     return BoundedParsers()
+
+
+def open_tuner() -> Tuner:
+    """Whoever proposes parameters; its library is imported when a search begins."""
+    from colonnade.adapters.tuning.optuna_tuner import OptunaTuner
+
+    return OptunaTuner()
+
+
+def learning_folder() -> Path:
+    """Where the built-in ways to learn lie; `script.py` there runs them in a child."""
+    from colonnade.adapters import learning
+
+    return Path(learning.__file__).parent
 
 
 def open_tables() -> Tables:

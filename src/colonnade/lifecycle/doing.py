@@ -21,6 +21,9 @@ from colonnade.lifecycle.data import Intake, Snapshot, divide_dataset, side, tak
 from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
 from colonnade.lifecycle.reports import PREDICTIONS, read_predictions
 from colonnade.lifecycle.rollout.rolling import Rolling
+from colonnade.lifecycle.searching.space import PROGRESS
+from colonnade.lifecycle.searching.trials import Searching
+from colonnade.lifecycle.seeded import SEEDS
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.watching.due import Window
 from colonnade.lifecycle.watching.telling import Telling, nothing_told
@@ -29,6 +32,7 @@ from colonnade.ports.journal import Journal
 from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.state import Row, State, Transaction
 from colonnade.ports.outside.tables import Tables
+from colonnade.ports.outside.tuner import Tuner
 from colonnade.ports.rowlease import RowLease
 from colonnade.ports.skills.leases import Leasing, Wish
 from colonnade.ports.skills.scan import Scan
@@ -58,6 +62,7 @@ class Tools:
     aside: Aside = field(default_factory=Aside)
     rolling: Rolling | None = None
     told: Telling = nothing_told
+    tuner: Tuner | None = None
 
 
 class Stopped(Exception):
@@ -72,9 +77,11 @@ class Doing:
     """One pipeline's work."""
 
     def __init__(self, tools: Tools, wanted: Wanted, row: RowLease, pipelines: Pipelines, pipeline: Row) -> None:
-        self._tools, self._wanted, self._row = tools, wanted, row
-        self._pipelines, self._pipeline = pipelines, pipeline
-        self._code: dict[str, str] = {step: json.loads(pipeline["wanted"])[step] for step in ("train", "evaluate")}
+        self.tools, self.wanted, self.row = tools, wanted, row
+        self.pipelines, self._pipeline = pipelines, pipeline
+        self.code: dict[str, str] = {step: json.loads(pipeline["wanted"])[step] for step in ("train", "evaluate")}
+
+        self._found: dict[str, Any] = {}
 
     @property
     def _window(self) -> dict[str, Any]:
@@ -84,40 +91,44 @@ class Doing:
 
     def further(self, step: Step, steps: Mapping[str, Step]) -> bool:
         """One step a bit further; whether it is over. Raises Stopped when the pipeline ends with it."""
+        if "search" in steps and steps["search"].over:
+            self._found = self.tools.artifacts.get(steps["search"].artifact).about["parameters"]
         if step.state == "running" and step.lease:
             return self._leased(step, steps)
-        if step.not_before_ms > self._tools.state.now_ms():
+        if step.not_before_ms > self.tools.state.now_ms():
             return False
         if step.step == "snapshot":
             return self._snapshot(step)
+        if step.step == "search" and self.wanted.search is not None:
+            return Searching(self, self.wanted.search).advance(step, steps)
         if step.step == "compare":
             step = replace(step, told=json.dumps({"incumbent": self._incumbent(steps)}))
         inputs = self._inputs(step, steps)
         keyed = replace(step, key=key_of("evaluate" if step.step == "compare" else step.step, inputs))
-        rows = self._tools.state.rows("step_get", project=self._tools.journal.project, key=keyed.key)
+        rows = self.tools.state.rows("step_get", project=self.tools.journal.project, key=keyed.key)
         if rows:
-            self._pipelines.cached(keyed, rows[0])
+            self.pipelines.cached(keyed, rows[0])
             return True
         if step.step in SCRIPTS:
             self._ask(keyed, steps)
             return False
-        began = self._tools.state.now_ms()
+        began = self.tools.state.now_ms()
         artifact = self._split(step, steps) if step.step == "split" else self._package(steps)
         if artifact is None:
             return False
-        begun = replace(self._pipelines.begin_inline(keyed), started_ms=began)
+        begun = replace(self.pipelines.begin_inline(keyed), started_ms=began)
         before = steps["snapshot" if step.step == "split" else "evaluate"]
         gave = artifact.digest if step.step == "package" else None
         given = [steps["snapshot"].subject] if step.step == "split" else []
-        self._pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=before.run)
+        self.pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=before.run)
         return True
 
     def _incumbent(self, steps: Mapping[str, Step]) -> str:
         """The version that the candidate is compared with: what is live; if nothing is, or no gate asks, itself."""
-        here = self._tools.state.rows(
-            "name_get", project=self._tools.journal.project, kind=CHAMPION, name=self._wanted.name
+        here = self.tools.state.rows(
+            "name_get", project=self.tools.journal.project, kind=CHAMPION, name=self.wanted.name
         )
-        asked = any(gate.limit is None for gate in self._wanted.gates)
+        asked = any(gate.limit is None for gate in self.wanted.gates)
         return str(here[0]["digest"]) if here and asked else steps["package"].artifact
 
     def _model(self, step: Step, steps: Mapping[str, Step]) -> str:
@@ -125,11 +136,11 @@ class Doing:
         if step.step == "evaluate":
             return steps["train"].artifact
         version = json.loads(step.told)["incumbent"]
-        return str(self._tools.artifacts.get(version).about.get("model", version))
+        return str(self.tools.artifacts.get(version).about.get("model", version))
 
     def _inputs(self, doing: Step, steps: Mapping[str, Step]) -> dict[str, Any]:
         """Everything that a step's result depends on."""
-        wanted, artifacts, step = self._wanted, self._tools.artifacts, doing.step
+        wanted, artifacts, step = self.wanted, self.tools.artifacts, doing.step
         if step == "split":
             return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time,
                     "delay": wanted.label_delay, "label": wanted.label, "known_at": dict(wanted.known_at),
@@ -138,36 +149,37 @@ class Doing:
             return {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
         part = side(artifacts.get(steps["split"].artifact), "train" if step == "train" else "test")
         inputs: dict[str, Any] = {
-            "code": self._code["train" if step == "train" else "evaluate"],
-            "parameters": self._parameters(),
-            "python": self._tools.python,
+            "code": self.code["train" if step == "train" else "evaluate"],
+            "parameters": self.parameters(),
+            "python": self.tools.python,
             "data": part.content,
         }
         return inputs if step == "train" else {**inputs, "model": self._model(doing, steps)}
 
-    def _parameters(self) -> dict[str, Any]:
-        return {**self._wanted.parameters, "label": self._wanted.label, "time": self._wanted.time}
+    def parameters(self) -> dict[str, Any]:
+        """What scripts are told: as declared, and as a search found it."""
+        return {**self.wanted.parameters, **self._found, "label": self.wanted.label, "time": self.wanted.time}
 
     def _snapshot(self, step: Step) -> bool:
         """Take the data in as it is; files that break the contract stay out, with the rows that break it."""
-        began = self._tools.state.now_ms()
-        found = self._aside(step, lambda: take_snapshot(self._wanted, self._intake(step)))
+        began = self.tools.state.now_ms()
+        found = self.aside(step, lambda: take_snapshot(self.wanted, self.intake(step)))
         if found is None:
             return False
         if found.artifact is None:
-            self._pipelines.fail(replace(step, told=json.dumps(found.told())), found.why())
+            self.pipelines.fail(replace(step, told=json.dumps(found.told())), found.why())
             raise Stopped("quarantined", found.said())
         keyed = replace(step, key=key_of("snapshot", {"dataset": found.artifact.digest}), told=json.dumps(found.told()))
         if found.quarantined and self._same_data(found):
-            self._pipelines.fail(keyed, "nothing but quarantined files is new")
+            self.pipelines.fail(keyed, "nothing but quarantined files is new")
             raise Stopped("quarantined", found.said())
-        rows = self._tools.state.rows("step_get", project=self._tools.journal.project, key=keyed.key)
+        rows = self.tools.state.rows("step_get", project=self.tools.journal.project, key=keyed.key)
         if rows:
-            self._pipelines.cached(keyed, rows[0])
+            self.pipelines.cached(keyed, rows[0])
             return True
-        begun = replace(self._pipelines.begin_inline(keyed), started_ms=began)
-        dataset, tools = self._tools.state.new_id("dst"), self._tools
-        self._pipelines.finish(
+        begun = replace(self.pipelines.begin_inline(keyed), started_ms=began)
+        dataset, tools = self.tools.state.new_id("dst"), self.tools
+        self.pipelines.finish(
             begun,
             found.artifact.digest,
             subject=dataset,
@@ -188,29 +200,30 @@ class Doing:
 
     def _same_data(self, found: Snapshot) -> bool:
         """Whether the last finished pipeline had this data already, and nothing but data changed since."""
-        before = [row for row in self._pipelines.of_model(self._wanted.id) if row["run"] < self._pipeline["run"]]
+        before = [row for row in self.pipelines.of_model(self.wanted.id) if row["run"] < self._pipeline["run"]]
         last = next((row for row in before if row["version"]), None)
         if last is None or found.artifact is None:
             return False
         old, new = json.loads(last["wanted"]), json.loads(self._pipeline["wanted"])
         same = all(old[part] == new[part] for part in ("code", "specification"))
-        steps = {step.step: step for step in self._pipelines.steps(last["run"])}
+        steps = {step.step: step for step in self.pipelines.steps(last["run"])}
         return same and steps["snapshot"].artifact == found.artifact.digest
 
     def _split(self, step: Step, steps: Mapping[str, Step]) -> Artifact | None:
-        dataset = self._tools.artifacts.get(steps["snapshot"].artifact)
+        dataset = self.tools.artifacts.get(steps["snapshot"].artifact)
         window = Window(**self._window)
-        return self._aside(step, lambda: divide_dataset(self._wanted, dataset, self._intake(step), window))
+        return self.aside(step, lambda: divide_dataset(self.wanted, dataset, self.intake(step), window))
 
-    def _intake(self, step: Step) -> Intake:
-        tools = self._tools
+    def intake(self, step: Step) -> Intake:
+        """What data are taken in and divided with."""
+        tools = self.tools
         folder = tools.bench.folder / _try(step)
         return Intake(tools.tables, tools.sources, tools.artifacts, folder, tools.state.now_ms(), tools.told)
 
-    def _aside(self, step: Step, work: Callable[[], T]) -> T | None:
+    def aside(self, step: Step, work: Callable[[], T]) -> T | None:
         """The result of long work, once it is here. An upstream that is dead and a disk that is full are waited for."""
         try:
-            return self._tools.aside.done(_try(step), work)
+            return self.tools.aside.done(_try(step), work)
         except Lost:
             raise
         except MissingExtra as error:
@@ -218,83 +231,81 @@ class Doing:
         except (Unavailable, StateError) as error:
             pause = UPSTREAM_BACK_OFF_MS[min(step.attempts, len(UPSTREAM_BACK_OFF_MS) - 1)]
             later = replace(
-                step, attempts=step.attempts + 1, error=error.message, not_before_ms=self._tools.state.now_ms() + pause
+                step, attempts=step.attempts + 1, error=error.message, not_before_ms=self.tools.state.now_ms() + pause
             )
-            with self._tools.state.transaction() as tx:
-                self._row.check(tx)
-                self._pipelines.set(tx, later)
+            with self.tools.state.transaction() as tx:
+                self.row.check(tx)
+                self.pipelines.set(tx, later)
             return None
 
     def _package(self, steps: Mapping[str, Step]) -> Artifact:
         """The version: what training wrote, what evaluation measured, and what it was made of."""
-        artifacts = self._tools.artifacts
+        artifacts = self.tools.artifacts
         model, report = artifacts.get(steps["train"].artifact), artifacts.get(steps["evaluate"].artifact)
         about = {
             "metrics": report.about["metrics"],
             "model": steps["train"].artifact,
             "dataset": steps["snapshot"].artifact,
-            "parameters": self._parameters(),
-            "code": dict(self._code),
-            "python": self._tools.python,
+            "parameters": self.parameters(),
+            "code": dict(self.code),
+            "python": self.tools.python,
         }
-        return artifacts.put("model", {entry.path: entry for entry in model.files}, about)
+        return artifacts.put("model", _served(model), about)
 
     # scripts
     def _ask(self, step: Step, steps: Mapping[str, Step]) -> None:
         """Hand a script to the fabric; the try and its lease are kept in one transaction."""
-        tools = self._tools
+        tools = self.tools
         attempt = replace(step, state="running", attempts=step.attempts + 1, started_ms=tools.state.now_ms())
-        place = prepare(tools.bench, _try(attempt), self._closure(_code_of(step)), self._parameters())
+        place = prepare(tools.bench, _try(attempt), self.closure(_code_of(step)), self.parameters())
         entry = side(tools.artifacts.get(steps["split"].artifact), "train" if step.step == "train" else "test")
         tools.artifacts.write(entry, place.input / entry.path)
         if step.step != "train":
             tools.artifacts.lay_out(self._model(step, steps), place.input / "model")
-        argv, environment = command(tools.bench, place, _code_of(step), self._wanted.script(step.step).name)
-        claim = self._wanted.claim
-        wish = Wish(claim, argv, str(place.folder), tools.actor, self._wanted.queue, environment)
+        argv, environment = command(tools.bench, place, _code_of(step), self.wanted.script(step.step).name)
+        claim = self.wanted.claim
+        wish = Wish(claim, argv, str(place.folder), tools.actor, self.wanted.queue, environment)
         tools.leasing.ask(wish, functools.partial(self._asked, attempt))
 
-    def _closure(self, step: str) -> dict[str, bytes]:
+    def closure(self, step: str) -> dict[str, bytes]:
         """The code that the pipeline began with."""
-        artifacts = self._tools.artifacts
-        return {entry.path: artifacts.read(entry) for entry in artifacts.get(self._code[step]).files}
+        artifacts = self.tools.artifacts
+        return {entry.path: artifacts.read(entry) for entry in artifacts.get(self.code[step]).files}
 
     def _asked(self, attempt: Step, tx: Transaction, run: str, lease: str) -> None:
-        self._row.check(tx)
-        self._pipelines.set(tx, replace(attempt, run=run, lease=lease))
+        self.row.check(tx)
+        self.pipelines.set(tx, replace(attempt, run=run, lease=lease))
         tx.run("run_parent", id=run, parent=attempt.pipeline)
 
     def _leased(self, step: Step, steps: Mapping[str, Step]) -> bool:
         """A script under its lease: still there, over, too slow, failed."""
-        tools, place = self._tools, Place(self._tools.bench.folder / _try(step))
+        tools, place = self.tools, Place(self.tools.bench.folder / _try(step))
         over = tools.leasing.look(step.lease)
         if over is None:
-            if tools.state.now_ms() - (step.started_ms or 0) > self._wanted.timeout_ms:
+            if tools.state.now_ms() - (step.started_ms or 0) > self.wanted.timeout_ms:
                 tools.leasing.release(step.lease)
             return False
         if over.outcome == "succeeded":
             follows = steps[SCRIPTS[step.step]].run
             artifact = self._collected(step, steps, place)
             gave = artifact.digest if step.step == "train" else None
-            code, told = self._code[_code_of(step)], json.loads(step.told)
-            self._pipelines.finish(step, artifact.digest, code=code, gave=gave, follows=follows, told=told)
+            code, told = self.code[_code_of(step)], json.loads(step.told)
+            self.pipelines.finish(step, artifact.digest, code=code, gave=gave, follows=follows, told=told)
             clear(place)
             return True
-        late = tools.state.now_ms() - (step.started_ms or 0) > self._wanted.timeout_ms
+        late = tools.state.now_ms() - (step.started_ms or 0) > self.wanted.timeout_ms
         said = over.said.strip().splitlines()
-        error = (
-            f"took longer than {self._wanted.timeout_ms // 1000} s" if late else f"{over.outcome} (exit {over.code})"
-        )
+        error = f"took longer than {self.wanted.timeout_ms // 1000} s" if late else f"{over.outcome} (exit {over.code})"
         error += f": {said[-1][:300]}" if said else ""
         clear(place)
-        if step.attempts <= self._wanted.retries:
+        if step.attempts <= self.wanted.retries:
             pause = BACK_OFF_MS[min(step.attempts - 1, len(BACK_OFF_MS) - 1)]
-            self._pipelines.again(step, error, tools.state.now_ms() + pause)
+            self.pipelines.again(step, error, tools.state.now_ms() + pause)
         elif step.step == "compare":
             self._not_compared(step, error)
             return True
         else:
-            self._pipelines.fail(step, error)
+            self.pipelines.fail(step, error)
             raise Stopped("failed", f"{step.step}: {error}")
         return False
 
@@ -302,19 +313,20 @@ class Doing:
         """The incumbent cannot be read by today's evaluation: what was measured of it then has to do."""
         version = json.loads(step.told)["incumbent"]
         told = json.dumps({"incumbent": version, "as_measured_then": error}, ensure_ascii=False)
-        self._pipelines.cached(replace(step, told=told, error=error), {"artifact": version, "subject": "", "run": ""})
+        self.pipelines.cached(replace(step, told=told, error=error), {"artifact": version, "subject": "", "run": ""})
 
     def _collected(self, step: Step, steps: Mapping[str, Step], place: Place) -> Artifact:
         files = collect(place.output)
+        files.pop(PROGRESS, None)
         if step.step != "train":
             if PREDICTIONS in files:
-                held_out = self._tools.artifacts.get(steps["split"].artifact).about["test"]
+                held_out = self.tools.artifacts.get(steps["split"].artifact).about["test"]
                 read_predictions((place.output / PREDICTIONS).read_bytes(), held_out)
-            return self._tools.artifacts.put("report", files, {"metrics": read_metrics(place)})
+            return self.tools.artifacts.put("report", files, {"metrics": read_metrics(place)})
         if not files:
             raise UsageError("training wrote nothing into its output folder", code="model_missing")
         about: dict[str, Any] = {"reported": read_metrics(place)} if METRICS in files else {}
-        return self._tools.artifacts.put("model", files, about)
+        return self.tools.artifacts.put("model", files, about)
 
 
 def _try(step: Step) -> str:
@@ -324,3 +336,8 @@ def _try(step: Step) -> str:
 def _code_of(step: Step) -> str:
     """Whose script a step runs."""
     return "train" if step.step == "train" else "evaluate"
+
+
+def _served(model: Artifact) -> dict[str, Any]:
+    """The files of a version: what the first seed gave."""
+    return {entry.path: entry for entry in model.files if not entry.path.startswith(f"{SEEDS}/")}

@@ -15,6 +15,7 @@ from typing import Any
 from colonnade.core.claims import Claim
 from colonnade.core.tables import Rules
 from colonnade.lifecycle.rollout.plan import Plan
+from colonnade.lifecycle.searching.space import Search
 from colonnade.lifecycle.watching.due import RetrainRule
 from colonnade.ports.outside.sources import Source
 from colonnade.ports.outside.tables import FORMATS
@@ -107,6 +108,7 @@ class Wanted:
     sources: tuple[Source, ...] = ()
     """Queries and objects outside, beside the files of `patterns`."""
     known_at: Mapping[str, str] = field(default_factory=dict)
+    search: Search | None = None
     format: str = ""
 
     def format_for(self, formats: Sequence[str]) -> str:
@@ -117,6 +119,10 @@ class Wanted:
         """The data's files of now, sorted by their path."""
         found = {path for pattern in self.patterns for path in _matching(self.folder, pattern)}
         return sorted(found)
+
+    def steps(self) -> tuple[str, ...]:
+        """The steps of its pipelines, in their order; a search over parameters comes before training."""
+        return STEPS if self.search is None else (*STEPS[:2], "search", *STEPS[2:])
 
     def script(self, step: str) -> Path:
         """The script of `train`, `evaluate` or `compare`."""
@@ -130,7 +136,7 @@ class Wanted:
             "gates": [asdict(gate) for gate in self.gates], "slices": [asdict(one) for one in self.slices],
             "recent": self.recent, "known_at": dict(self.known_at), "format": self.format,
         }  # fmt: skip
-        return key_of("specification", said)
+        return key_of("specification", {**said, **({"search": self.search.told()} if self.search else {})})
 
 
 def key_of(step: str, inputs: Mapping[str, Any]) -> str:

@@ -79,6 +79,34 @@ class Slice(Strict):
         return self
 
 
+class Between(Strict):
+    """A parameter between two numbers, both included; integers when both are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _order(self) -> Between:
+        if self.high < self.low or (self.log and self.low <= 0):
+            raise ValueError("low is at most high, and above 0 with `log`")
+        return self
+
+
+class Search(Strict):
+    """Parameters to try before training; the best go on. Needs the extra `tune`."""
+
+    parameters: dict[str, Between | Annotated[list[Scalar], Field(min_length=1)]] = Field(
+        min_length=1, description="Parameter -> `{low, high, log}`, or the values to choose from."
+    )
+    trials: int = Field(20, ge=1, le=1000)
+    metric: str = Field(min_length=1, description="Of the evaluation, on the rows held out within the training side.")
+    direction: Literal["maximize", "minimize"] = "maximize"
+    parallel: int = Field(1, ge=1, le=64, description="Trials at once.")
+    prune: bool = Field(True, description="Give up trials whose `progress.jsonl` falls behind the others.")
+    seed: int = Field(0, ge=0)
+
+
 class Model(Strict):
     """A model that is trained anew whenever its data, its code or this section changes."""
 
@@ -114,6 +142,7 @@ class Model(Strict):
         None, min_length=1, description="The column that holds the text (several are joined), of text-classification."
     )
     parameters: dict[str, Scalar] = Field(default_factory=dict)
+    search: Search | None = Field(None, description="Try parameters, on rows within the training side.")
     gates: list[Gate] = Field(default_factory=list)
     slices: list[Slice | str] = Field(
         default_factory=list, max_length=20, description="Columns by whose groups every evaluation is told."
