@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from colonnade.core.building import Mac, Stamp, leaf_of, macs_of, some, some_as
+from colonnade.core.building import Mac, Stamp, known, leaf_of, macs_of, said, some, some_as
 from colonnade.core.leaf import Leaf
 
 
@@ -90,18 +90,42 @@ def rollout_moved(
     stamp: Stamp,
     *,
     rollout: str,
-    on: Sequence[str],
+    model: str,
+    services: Sequence[str],
     by: str,
     decision: str,
-    versions: tuple[str, str],
-    n: Mapping[str, int],
-    status: Mapping[str, str],
+    versions: Sequence[str],
+    state: str,
+    cause: str,
+    share_millionths: int,
+    stage: int,
+    requests: int,
+    exposed: int,
+    rehearsed: int,
+    outcome: str | None = None,
+    measure: str | None = None,
+    challenger_millionths: int | None = None,
+    champion_millionths: int | None = None,
 ) -> Leaf:
     """A rollout begins, goes on, waits or ends.
 
     Args:
-        on: the model and its services; by: the pipeline's run, or the person who ordered it.
+        services: that answer with the model; by: the pipeline's run, or the person who ordered it.
         decision: that let it begin; versions: the challenger and the champion, as `sha256:HEX`.
+        measure: that decided, with how often each of the two was bad by it.
     """
-    refs = [*(("on", one) for one in on), *some(by=by, decided_by=decision), *(("model", one) for one in versions)]
+    refs = [
+        *(("on", one) for one in (model, *services)),
+        *some(by=by, decided_by=decision),
+        *(("model", one) for one in versions),
+    ]
+    n = {
+        "share_millionths": share_millionths,
+        "stage": stage,
+        "requests": requests,
+        "exposed": exposed,
+        "rehearsed": rehearsed,
+        **known(challenger_millionths=challenger_millionths, champion_millionths=champion_millionths),
+    }
+    status = {"state": state, "cause": cause, **said(outcome=outcome, measure=measure)}
     return leaf_of(stamp, "rollout.moved", rollout, refs, n=n, status=status)

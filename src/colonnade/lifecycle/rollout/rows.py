@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from colonnade.core import model_entries
+from colonnade.core.leaf import Leaf
 from colonnade.lifecycle.rollout.canary import Canary
 from colonnade.lifecycle.rollout.contest import Standing
 from colonnade.lifecycle.rollout.plan import Plan
@@ -163,21 +164,17 @@ class Rollouts:
 
     def _entry(
         self, now: Rollout, actor: str, by: str, cause: str, measure: Standing | None, canary: Canary
-    ) -> Any:  # fmt: skip
-        n = {
-            "share_millionths": now.share_millionths, "stage": now.stage, "requests": now.requests,
-            "exposed": now.exposed, "rehearsed": canary.rehearsed,
-        }  # fmt: skip
-        status = {"state": now.state, "cause": cause}
-        if now.outcome:
-            status["outcome"] = now.outcome
-        if measure is not None:
-            status["measure"] = "group_quality" if ":" in measure.measure else measure.measure
-            bad = {"challenger_millionths": measure.challenger, "champion_millionths": measure.champion}
-            n |= {name: round(1e6 * value) for name, value in bad.items() if value is not None}
+    ) -> Leaf:  # fmt: skip
+        bad = (measure.challenger, measure.champion) if measure is not None else (None, None)
+        named = measure.measure if measure is not None else ""
+        challenger, champion = (None if value is None else round(1e6 * value) for value in bad)
         return model_entries.rollout_moved(
-            self._journal.stamp(actor), rollout=now.id, on=(now.model, *now.plan.services), by=by,
-            decision=now.decision, versions=(now.challenger, now.champion), n=n, status=status,
+            self._journal.stamp(actor), rollout=now.id, model=now.model, services=now.plan.services, by=by,
+            decision=now.decision, versions=(now.challenger, now.champion), state=now.state, cause=cause,
+            share_millionths=now.share_millionths, stage=now.stage, requests=now.requests, exposed=now.exposed,
+            rehearsed=max(0, canary.rehearsed), outcome=now.outcome or None,
+            measure=("group_quality" if ":" in named else named) or None,
+            challenger_millionths=challenger, champion_millionths=champion,
         )  # fmt: skip
 
 
