@@ -83,7 +83,7 @@ def ours(folder: Path, *, tried: bool = False) -> Server:
     replicas = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if any("colonnade.app.replica" in word for word in process.info["cmdline"] or [])
+        if any("colonnade.app.wiring_replica" in word for word in process.info["cmdline"] or [])
         and any(str(home) in word for word in process.info["cmdline"])
     ]
     assert len(replicas) == 1 + tried, replicas

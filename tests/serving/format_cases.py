@@ -294,7 +294,7 @@ class Process:
         (folder / "serve.json").write_text(json.dumps({**told, "threads": threads}))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self.popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "colonnade.app.replica", str(folder)],
+            [sys.executable, "-P", "-m", "colonnade.app.wiring_replica", str(folder)],
             env=environment, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

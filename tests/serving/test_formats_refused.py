@@ -18,7 +18,7 @@ import pytest
 from colonnade.adapters.replicas import weights
 from colonnade.adapters.replicas.formats import load
 from colonnade.adapters.replicas.model import Loading, need
-from colonnade.app.replica import Judging
+from colonnade.app.wiring_replica import Judging
 
 
 class Foreign:
@@ -168,7 +168,7 @@ def test_safetensors_are_read_as_the_library_reads_them(tmp_path: Path) -> None:
 def test_a_replica_imports_no_engine_but_its_own(tmp_path: Path) -> None:
     """Every replica pays for what it imports, in memory and in time."""
     program = (
-        "import sys, colonnade.app.replica\n"
+        "import sys, colonnade.app.wiring_replica\n"
         "heavy = {'onnxruntime', 'lightgbm', 'xgboost', 'sklearn', 'skops', 'scipy', 'torch', 'pandas', 'pydantic',"
         " 'cryptography', 'sqlite3', 'aiohttp'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"

@@ -34,7 +34,7 @@ from colonnade.lifecycle.serving.served import Answering, Serve
 if TYPE_CHECKING:
     from colonnade.app.house import House
 
-PROGRAM = ("-P", "-m", "colonnade.app.replica")
+PROGRAM = ("-P", "-m", "colonnade.app.wiring_replica")
 WARM_S = 60.0
 MOVED_S = 10.0
 DRAIN_S = 8.0

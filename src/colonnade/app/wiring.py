@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from colonnade.app.presence import is_locked
@@ -301,3 +302,10 @@ def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tupl
 
     drivers = NvmlDevices.parse(declared, folder=places.home / "devices", environment=for_programs())
     return drivers, {"": here}
+
+
+def parquet_records() -> ModuleType:
+    """Rows of Parquet as dictionaries, and JSON lines into Parquet: `adapters.tables.records`."""
+    from colonnade.adapters.tables import records
+
+    return records

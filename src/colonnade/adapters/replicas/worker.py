@@ -95,7 +95,7 @@ class Worker:
 
 
 def main(place: str, judge: Judge | None) -> int:
-    """The program. `app.replica` runs it, and gives it who judges."""
+    """The program. `app.wiring_replica` runs it, and gives it who judges."""
     folder = Path(place)
     os.chdir(folder)
     about = json.loads(Path("serve.json").read_text("utf-8"))

@@ -92,9 +92,9 @@ class Answers:
         os.fsync(self._open.fileno())
         self._open.close()
         if whole and self._kind == "parquet":
-            from colonnade.adapters.tables import records
+            from colonnade.app.wiring import parquet_records
 
-            records.from_lines(self._file, self.out)
+            parquet_records().from_lines(self._file, self.out)
             self._file.unlink()
         if whole:
             self._progress.unlink()

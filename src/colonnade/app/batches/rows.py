@@ -49,9 +49,9 @@ def digest_of(path: Path) -> tuple[str, int]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if kind_of(path) == "parquet":
-        from colonnade.adapters.tables import records
+        from colonnade.app.wiring import parquet_records
 
-        lines = records.count(path)
+        lines = parquet_records().count(path)
     return f"sha256:{found.hexdigest()}", lines - (kind_of(path) == "csv")
 
 
@@ -126,7 +126,7 @@ def _no_number(text: str) -> Any:
 
 
 def _parquet(path: Path) -> Iterator[Read]:
-    from colonnade.adapters.tables import records
+    from colonnade.app.wiring import parquet_records
 
-    for number, values in enumerate(records.read(path), 1):
+    for number, values in enumerate(parquet_records().read(path), 1):
         yield Read(number, values)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A replica's program: it brings together the ways to load a model and who judges what may be loaded.
 
-    python -P -m colonnade.app.replica FOLDER
+    python -P -m colonnade.app.wiring_replica FOLDER
 
 Imports as little as it can: every replica pays for it.
 """
