@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +20,7 @@ from colonnade.adapters.tables.judge import judge
 from colonnade.core.errors import StorageFull, UsageError
 from colonnade.core.tables import ColumnRule, Rules
 from colonnade.ports.outside.tables import Batch, Division
+from colonnade.testing.project import until
 
 
 def parquet(path: Path, rows: int = 1000) -> Batch:
@@ -99,3 +103,25 @@ def test_a_division_in_the_child_gives_what_is_asked_for(tmp_path: Path) -> None
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.csv", "test.parquet", "train.parquet"]
     with pytest.raises(UsageError, match="there is no column 'when'"):
         ConfinedTables().divide([batch], Division("label", 0.25, "when", format="parquet"), tmp_path / "out")
+
+
+def test_the_process_that_reads_ends_with_its_daemon(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("word,label\n" + "a" * 60 + "b,1\n")
+    code = f"""
+from pathlib import Path
+from colonnade.adapters.tables.confined import ConfinedTables
+from colonnade.core.tables import ColumnRule, Rules
+from colonnade.ports.outside.tables import Batch
+rules = Rules({{"word": ColumnRule(pattern="(a+)+")}})
+ConfinedTables().judge([Batch("a.csv", Path({str(tmp_path / "a.csv")!r}), "csv")], rules, "label")
+"""
+    daemon = psutil.Popen([sys.executable, "-c", code])
+    try:
+        until(lambda: bool(daemon.children()), 20)
+        (child,) = daemon.children()
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait()
+        assert psutil.wait_procs([child], timeout=10)[0] == [child]
+    finally:
+        if daemon.poll() is None:
+            daemon.kill()

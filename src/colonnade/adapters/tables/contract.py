@@ -18,6 +18,8 @@ from colonnade.adapters.tables.column import Bools, Column, Floats
 from colonnade.core.tables import SHOWN, Breach, ColumnRule, Rules, Shown
 
 Hashes = NDArray[np.int64]
+LOOKED_UP = 1 << 20
+"""Values that are looked up at once."""
 
 
 class Found:
@@ -52,6 +54,7 @@ class ContractCheck:
         wanted = dict.fromkeys((*rules.unique, *rules.unique_together))
         self.hashes: dict[str, list[Hashes]] = {name: [] for name in wanted if name in reader.header}
         self.rows = 0
+        self._sorted: set[str] = set()
 
     def add(self, chunk: Chunk) -> None:
         """The next rows."""
@@ -79,16 +82,24 @@ class ContractCheck:
         found += [breach for name in rules.unique for breach in self._twice(name)]
         return found + [breach for name in rules.unique_together for breach in self._again(name)]
 
+    def sorted_hashes(self, name: str) -> Hashes:
+        """Of a column's filled values."""
+        parts = self.hashes.get(name, [])
+        if len(parts) != 1 or name not in self._sorted:
+            whole = np.concatenate([*parts, np.empty(0, np.int64)])
+            self.hashes[name] = [whole]
+            whole.sort()
+            self._sorted.add(name)
+        return self.hashes[name][0]
+
     def _missing(self) -> list[str]:
         wanted = dict.fromkeys((*self._rules.columns, *self._rules.unique, *self._rules.unique_together))
         return [name for name in wanted if name not in self._reader.header]
 
     def _twice(self, name: str) -> Iterator[Breach]:
         """Values of a column that stand twice in this batch."""
-        if name not in self.hashes or not self.hashes[name]:
-            return
-        values, counts = np.unique(np.concatenate(self.hashes[name]), return_counts=True)
-        often = values[counts > 1]
+        whole = self.sorted_hashes(name)
+        often = np.unique(whole[1:][whole[1:] == whole[:-1]])
         if len(often):
             yield from self._look(name, often, f"{name} stands twice", set())
 
@@ -97,9 +108,14 @@ class ContractCheck:
         are told wrongly.
         """
         before = self._taken.get(name)
-        if name not in self.hashes or before is None or not self.hashes[name]:
+        if before is None or not len(before):
             return
-        often = np.intersect1d(np.concatenate(self.hashes[name]), before)
+        whole, found = self.sorted_hashes(name), []
+        for start in range(0, len(whole), LOOKED_UP):
+            part = whole[start : start + LOOKED_UP]
+            places = np.minimum(np.searchsorted(before, part), len(before) - 1)
+            found.append(part[before[places] == part])
+        often = np.concatenate([*found, np.empty(0, np.int64)])
         if len(often):
             yield from self._look(name, often, f"{name} stands in an earlier batch, too", None)
 

@@ -77,7 +77,8 @@ class Judging:
             for name, profile in columns.items():
                 self._columns[name].merge(profile)
         for name in self._rules.unique_together:
-            self._taken[name] = np.concatenate([self._taken.get(name, np.empty(0, np.int64)), *check.hashes[name]])
+            mine = check.sorted_hashes(name)
+            self._taken[name] = np.sort(np.concatenate([self._taken[name], mine])) if name in self._taken else mine
         if newest is not None:
             self._newest_us = newest if self._newest_us is None else max(newest, self._newest_us)
 
