@@ -6,9 +6,10 @@ Importing it costs nothing; every part is reached by its own module. What pipeli
     from colonnade import each, pipeline, step
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
+    from typing import Any
+
     from colonnade.sdk.flow import each as each
     from colonnade.sdk.flow import pipeline as pipeline
     from colonnade.sdk.flow import step as step
@@ -17,7 +18,7 @@ __version__ = "0.1.0"
 _OF_PIPELINES = ("each", "pipeline", "step")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Loaded when it is asked for."""
     if name not in _OF_PIPELINES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -64,7 +64,7 @@ class Hands:
         """See the port."""
         return self.over.get(lease)
 
-    def waits(self, lease: str) -> bool:  # noqa: ARG002
+    def waits(self, lease: str) -> bool:
         """See the port."""
         return False
 

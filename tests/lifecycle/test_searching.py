@@ -12,7 +12,7 @@ import pytest
 
 from colonnade.adapters.tuning.optuna_tuner import OptunaTuner
 from colonnade.lifecycle.searching.space import Search, falls_behind, read_progress
-from colonnade.ports.outside.tuner import Range, Tried
+from colonnade.ports.outside.tuner import Range, Space, Tried
 from tests.lifecycle.model_room import MODEL, ModelRoom
 
 pytest.importorskip("optuna")
@@ -29,7 +29,7 @@ if told.get("fail_above") and told["cut"] > told["fail_above"]:
     raise SystemExit("the cut is too high")
 json.dump({"cut": told["cut"], "kind": told["kind"], "rows": len(rows)}, open(output + "/model.json", "w"))
 """
-SPACE = {"cut": Range(21, 69), "kind": ("plain", "odd")}
+SPACE: Space = {"cut": Range(21, 69), "kind": ("plain", "odd")}
 
 
 class SearchRoom(ModelRoom):

@@ -9,7 +9,9 @@ from typing import Any
 
 from colonnade.app.rolled import MOVES, exposure, rollout_status, rollouts_of
 from colonnade.core.quantities import rfc3339
+from colonnade.lifecycle.pipelines import step_of
 from colonnade.lifecycle.rollout.rows import Rollout
+from colonnade.lifecycle.searching.told import told_of
 from colonnade.ports.outside.state import Row, State
 
 SHOWN = 50
@@ -38,6 +40,7 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
         "held": _held(state, row["id"]),
         "steps": [_step(step) for step in steps],
         "quarantined": _quarantined(steps),
+        "search": _search(state, steps),
         "data": _data(steps),
         "history": [_pipeline(state, one, rollouts.get(one["run"])) for one in pipelines],
     }
@@ -117,6 +120,25 @@ def _data(steps: list[Row]) -> dict[str, Any] | None:
     if "dataset" not in told:
         return None
     return {name: told.get(name) for name in ("dataset", "rows", "unlabelled", "columns")}
+
+
+def _search(state: State, steps: list[Row]) -> Mapping[str, Any] | None:
+    """The newest pipeline's search over parameters: trials so far with their values, and what was found best."""
+    step = next((step for step in steps if step["step"] == "search"), None)
+    if step is None:
+        return None
+    count = len(state.rows("pipeline_steps", pipeline=step["run"])) if step["run"] else 0
+    trials = told_of(
+        {row["step"]: step_of(row) for row in state.rows("pipeline_steps", pipeline=step["run"])}, count
+    )  # fmt: skip
+    best = json.loads(step["told"]).get("best") or {}
+    return {
+        "state": step["state"],
+        "parameters": best.get("parameters"),
+        "value": best.get("value"),
+        "trials": [{**one, "progress": len(one["progress"]), "run": f"run/{one['run']}" if one["run"] else None}
+                   for one in trials],
+    }  # fmt: skip
 
 
 def _quarantined(steps: list[Row]) -> list[Mapping[str, Any]]:

@@ -50,6 +50,11 @@ class Step:
         return self.state in {"done", "cached"}
 
 
+def step_of(row: Row) -> Step:
+    """A row as it is used."""
+    return Step(**{name: row[name] for name in Step.__dataclass_fields__})
+
+
 class Pipelines:
     """The pipelines of one project's models."""
 
@@ -63,7 +68,7 @@ class Pipelines:
     def steps(self, pipeline: str) -> list[Step]:
         """In order."""
         rows = self._state.rows("pipeline_steps", pipeline=pipeline)
-        return [Step(**{name: row[name] for name in Step.__dataclass_fields__}) for row in rows]
+        return [step_of(row) for row in rows]
 
     def begin(
         self,

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from colonnade.core.errors import ColonnadeError, MissingExtra, UsageError
 from colonnade.lifecycle.artifacts import Artifact, collect
 from colonnade.lifecycle.data import divide_dataset, side
-from colonnade.lifecycle.pipelines import Step
+from colonnade.lifecycle.pipelines import Step, step_of
 from colonnade.lifecycle.searching.space import PROGRESS, Search, falls_behind, read_progress
+from colonnade.lifecycle.searching.told import PRUNED, told_of
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.work import Place, clear, command, prepare, read_metrics
 from colonnade.ports.outside.state import Transaction
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from colonnade.lifecycle.doing import Doing
 
 _FIELDS = tuple(Step.__dataclass_fields__)
-PRUNED = "given up: it fell behind the others"
 
 
 class Searching:
@@ -92,7 +92,7 @@ class Searching:
 
     def _trials(self, run: str) -> dict[str, Step]:
         rows = self._tools.state.rows("pipeline_steps", pipeline=run)
-        return {row["step"]: Step(**{name: row[name] for name in _FIELDS}) for row in rows}
+        return {row["step"]: step_of(row) for row in rows}
 
     def _further(self, run: str, number: int, trials: Mapping[str, Step], split: Artifact) -> dict[str, Step]:
         """What a trial does next: begin if there is room, be evaluated if it was trained."""
@@ -250,25 +250,6 @@ class Searching:
         self._doing.pipelines.finish(step, artifact.digest, follows=steps["split"].run, told={
             **json.loads(step.told), "best": about, "trials": len(told), "pruned": sum(one["pruned"] for one in told),
         })  # fmt: skip
-
-
-def told_of(trials: Mapping[str, Step], count: int) -> list[dict[str, Any]]:
-    """What was tried, in order: parameters, value (None while there is none), state, whether it was given up."""
-    found = []
-    for number in range(count):
-        training, evaluation = trials.get(f"train-{number}"), trials.get(f"evaluate-{number}")
-        if training is None:
-            continue
-        last = evaluation or training
-        told = json.loads(training.told)
-        over = last.state == "failed" or (evaluation is not None and evaluation.over)
-        found.append({
-            "parameters": told["parameters"], "value": json.loads(last.told).get("value") if evaluation else None,
-            "state": "failed" if last.state == "failed" else "done" if over else "running",
-            "pruned": training.error == PRUNED, "error": last.error or None, "run": last.run,
-            "progress": {int(at): value for at, value in told.get("progress", {}).items()},
-        })  # fmt: skip
-    return found
 
 
 def _over(trials: Mapping[str, Step], count: int) -> bool:
