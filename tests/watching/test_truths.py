@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,28 @@ def test_what_could_not_be_kept_for_lack_of_space_is_kept_later(monkeypatch: pyt
             room.watch.flush()
     room.watch.flush()
     assert room.watch.captures.find([one.ref]) == {one.ref: one}
+
+
+def test_another_rule_begins_afresh_and_ends_what_rang_by_the_old_one() -> None:
+    room = WatchRoom()
+    room.promote()
+    room.serve(500, error=True)
+    assert room.alarms() == [("errors", True)]
+    room.watch.watched = replace(room.watched, alarms=AlarmRule(10_000, 0.5, 0.005, None, frozenset({"missing"})))
+    room.watch.step()
+    assert room.alarms() == []
+    assert [entry["is"]["reason"] for entry in room.entries("alarm.ended")] == ["undeclared"]
+    for _ in range(20):
+        room.serve(10, answer=None)
+        room.serve(4, error=True)
+    assert room.alarms() == []
+
+
+def test_an_alarm_that_is_called_off_by_the_rest_of_its_own_batch_is_over() -> None:
+    room = WatchRoom()
+    room.promote([0.04] * 1500 + [0.3] * 500)
+    asked = room.serve(2060, answer=0.25)
+    labels = [Label(one.ref, 0, int(place < 60)) for place, one in enumerate(asked)]
+    room.watch.label(labels, ACTOR)
+    assert room.alarms(all_of_them=True) == [("wrong", False)]
+    assert [entry["is"]["reason"] for entry in room.entries("alarm.ended")] == ["called_off"]

@@ -22,9 +22,8 @@ from colonnade.ports.outside.state import Row, State, Transaction
 from colonnade.ports.skills.detect import Baseline, Detect, Monitor, Ring
 
 MILLION = 1_000_000
-PURE = {"latency": "answers slower than {level:.3g} ms", "errors": "failed requests", "missing": "empty answers",
-        "wrong": "wrong answers"}  # fmt: skip
-"""Measure -> words."""
+WORDS = {"latency": "answers slower than {level:.3g} ms", "errors": "failed requests", "missing": "empty answers",
+         "wrong": "wrong answers"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ class Monitors:
     def __init__(self, desk: Desk, watched: Watched) -> None:
         self._desk, self.watched = desk, watched
         self._version: str | None = None
+        self._rule: list[Any] = []
         self._monitors: dict[str, Monitor] = {}
         self._decision: str | None = None
         self._firm = Firm(0, 0)
@@ -54,22 +54,23 @@ class Monitors:
         return f"watch/{self.watched.id}"
 
     def follow(self, tx: Transaction, live: Live) -> None:
-        """The monitors of this version; those of another one end, and their alarms with them."""
+        """The monitors of this version, as they are declared now; those of before end, and their alarms with them."""
         self._decision = live.decision
         if self._version is None:
             self._load(tx)
-        if self._version == live.version:
+        rule = self.watched.alarms
+        if (self._version, self._rule) == (live.version, rule.told()):
             return
         if self._version:
-            end_alarms(tx, self._desk, open_alarms(tx, self._desk.journal.project, self.watched.id), "replaced")
-        rule = self.watched.alarms
+            reason = "replaced" if self._version != live.version else "undeclared"
+            end_alarms(tx, self._desk, open_alarms(tx, self._desk.journal.project, self.watched.id), reason)
         baselines = {
             "wrong": live.baseline,
             "errors": Baseline(limit=rule.errors),
             "missing": Baseline(limit=rule.missing),
             "latency": Baseline(limit=0.01, slow_ms=rule.latency_ms) if rule.latency_ms else Baseline(),
         }
-        self._version, self._renewal = live.version, None
+        self._version, self._rule, self._renewal = live.version, rule.told(), None
         self._firm = Firm(live.baseline.total, live.baseline.n)
         self._monitors = {
             measure: self._desk.detect.begin(measure, baselines[measure], rule.run_length)
@@ -85,10 +86,11 @@ class Monitors:
         rang_before, before = monitor.ringing, monitor.samples
         ring = monitor.take(values)
         if ring is not None:
+            alarm = self._raise(tx, measure, ring, before + len(values) - ring.since)
             if measure == "wrong":
                 self._renewal = Renewal(ring.since, ring.at, ring.mean, ring.observed, self.watched.rows)
                 self._follow_up(tx, monitor, values[ring.at - before :])
-            return self._raise(tx, measure, ring, before + len(values) - ring.since)
+            return alarm
         if measure == "wrong":
             self._follow_up(tx, monitor, values)
         if rang_before and not monitor.ringing:
@@ -114,6 +116,7 @@ class Monitors:
         """Keep their state, with what they have seen."""
         told = {
             "version": self._version,
+            "rule": self._rule,
             "monitors": {name: one.state() for name, one in self._monitors.items()},
             "firm": vars(self._firm),
             "renewal": self._renewal.state() if self._renewal else None,
@@ -127,14 +130,10 @@ class Monitors:
     def _load(self, tx: Transaction) -> None:
         rows = tx.rows("meta_get", key=self.key)
         told: Mapping[str, Any] = json.loads(rows[0]["value"]) if rows else {"version": "", "monitors": {}}
-        self._version = str(told["version"] or "")
+        self._version, self._rule = str(told["version"] or ""), told.get("rule", [])
         self._firm = Firm(**told.get("firm", {"wrong": 0, "rows": 0}))
         self._renewal = Renewal.restored(told["renewal"]) if told.get("renewal") else None
-        self._monitors = {
-            name: self._desk.detect.restored(state)
-            for name, state in told["monitors"].items()
-            if name not in self.watched.alarms.off
-        }
+        self._monitors = {name: self._desk.detect.restored(state) for name, state in told["monitors"].items()}
 
     def _raise(self, tx: Transaction, measure: str, ring: Ring, back: int) -> str:
         """`back`: how many samples have come after the first that belongs to the change."""
@@ -180,6 +179,6 @@ def words_of(row: Row) -> str:
     'wrong answers 0.31 against 0.18 since truth 8,120'
     """
     told = json.loads(row["told"])
-    what = PURE[row["measure"]].format(level=told["level"])
+    what = WORDS[row["measure"]].format(level=told["level"])
     since = f"{'truth' if row['measure'] == 'wrong' else 'request'} {told['since']:,}"
     return f"{what} {told['observed']:.2g} against {told['mean']:.2g} since {since}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 MEASURES = ("wrong", "errors", "missing", "latency")
 """How wrong answers turn out to be; requests that failed; answers with null or NaN; slow ones."""
@@ -49,6 +50,10 @@ class AlarmRule:
     missing: float
     latency_ms: int | None = None
     off: frozenset[str] = field(default_factory=frozenset)
+
+    def told(self) -> list[Any]:
+        """As JSON holds it: monitors begin afresh when it changes."""
+        return [self.run_length, self.errors, self.missing, self.latency_ms, sorted(self.off)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ a second, so that one commit serves many; a kill -9 loses those, and nothing of 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from colonnade.core import watch_entries
@@ -20,12 +21,13 @@ from colonnade.lifecycle.artifacts import Artifacts
 from colonnade.lifecycle.watching.captures import Captures
 from colonnade.lifecycle.watching.joining import Joining
 from colonnade.lifecycle.watching.live import Live, decision_of, live_version, read_live
-from colonnade.lifecycle.watching.monitors import Desk, Monitors, words_of
+from colonnade.lifecycle.watching.monitors import Desk, Monitors
 from colonnade.lifecycle.watching.rules import Watched
 from colonnade.lifecycle.watching.scoring import is_missing, same_label
 from colonnade.lifecycle.watching.truths import Asked, Label, Told, Truth, Truths
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import Transaction
+from colonnade.ports.skills.detect import Baseline
 
 PIECE = 2_000
 """Exchanges in one piece, at most."""
@@ -48,7 +50,7 @@ class ServiceWatch:
         self.monitors = Monitors(desk, watched)
         self.joining = Joining(state, artifacts, self.captures)
         self._pending: list[Exchange] = []
-        self._live = Live("", watched.labels, read_live(state, artifacts, watched, "").baseline)
+        self._live = Live("", watched.labels, Baseline())
         self._decisions: dict[str, str | None] = {}
         self._forgot_ms = 0
         self._lock, self._arriving = threading.RLock(), threading.Lock()
@@ -179,8 +181,8 @@ class ServiceWatch:
         found = self.joining.step(self._watched.model_id, rule)
         if found is None:
             return False
-        if found.labels:
-            self._take(found.labels, found.dataset, "joined")
+        for place in range(0, len(found.labels), PIECE):
+            self._take(found.labels[place : place + PIECE], found.dataset, "joined")
         self.joining.done(found)
         return True
 
@@ -204,27 +206,15 @@ class ServiceWatch:
             self._decisions[version] = decision_of(self._desk.state, self._watched.model_id, version)
         return self._decisions[version]
 
-    def _writing(self) -> _Writing:
-        return _Writing(self._desk, self.monitors)
-
-
-class _Writing:
-    """A transaction after whose failure the monitors begin from what was kept."""
-
-    def __init__(self, desk: Desk, monitors: Monitors) -> None:
-        self._transaction, self._monitors = desk.state.transaction(), monitors
-
-    def __enter__(self) -> Transaction:
-        return self._transaction.__enter__()
-
-    def __exit__(self, *error: object) -> None:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Transaction]:
+        """A transaction after whose failure the monitors begin from what was kept."""
         try:
-            self._transaction.__exit__(*error)  # type: ignore[arg-type]
+            with self._desk.state.transaction() as tx:
+                yield tx
         except BaseException:
-            self._monitors.drop()
+            self.monitors.drop()
             raise
-        if error[0] is not None:
-            self._monitors.drop()
 
 
 def _sample(truth: Truth, version: str) -> float | None:
@@ -234,6 +224,3 @@ def _sample(truth: Truth, version: str) -> float | None:
     return (
         truth.champion if truth.versions[0] == version else truth.challenger if truth.versions[1] == version else None
     )
-
-
-__all__ = ["ServiceWatch", "words_of"]
