@@ -133,9 +133,9 @@ class Logging:
             raise wrong("Missing value for required parameter 'metric_key'.")
         run = self._runs.one(run_id or run_uuid)
         start = pages.offset(page_token)
-        size = ALL if max_results is None else pages.bounded(max_results, ALL)
+        size = ALL if max_results is None else pages.bounded(max_results, ALL) if max_results else 0
         found = self._series(run, metric_key, size + 1, start)
-        token = {"next_page_token": pages.next_token(start + size)} if len(found) > size else {}
+        token = {"next_page_token": pages.next_token(start + size)} if len(found) > size > 0 else {}
         return {"metrics": found[:size], **token}
 
     def histories(self, *, run_id: Sequence[str] = (), metric_key: str = "", max_results: int | None = None) -> Any:

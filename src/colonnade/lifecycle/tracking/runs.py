@@ -45,7 +45,7 @@ class Runs:
         if run_name and named and run_name != named:
             said = f"(run_name='{run_name}', mlflow.runName='{named}')"
             raise wrong(f"Both 'run_name' and the tag mlflow.runName are given, with different values {said}.")
-        began = None if start_time is None else checks.number(start_time, "start_time", 0)
+        began = None if start_time is None else checks.number(start_time, "start_time")
         ident = self._state.new_id("run")
         name = checks.bounded(run_name or named, checks.TAG_CHARS, "run_name") or f"run-{ident[-6:]}"
         with self._state.transaction() as tx:
@@ -73,7 +73,7 @@ class Runs:
         """How it goes, when it ended, what it is called."""
         if status and status not in STATES:
             raise wrong(f"Invalid value '{status}' for parameter 'status' supplied. One of {sorted(STATES)}")
-        ended = None if end_time is None else checks.number(end_time, "end_time", 0)
+        ended = None if end_time is None else checks.number(end_time, "end_time")
         checks.bounded(run_name, checks.TAG_CHARS, "run_name")
         with self._state.transaction() as tx:
             run = self.active_in(tx, run_id or run_uuid)

@@ -28,8 +28,7 @@ _ENTITIES = {
 }
 LANGUAGE = filters.Language(
     _ENTITIES,
-    {name: name for name in ("run_id", "run_name", "experiment_id", "user_id", "status", "artifact_uri",
-                             "lifecycle_stage")}
+    {name: name for name in ("run_id", "run_name", "user_id", "status", "artifact_uri")}
     | {"run name": "run_name", "Run name": "run_name", "Run Name": "run_name"},
     {"start_time": "start_time", "end_time": "end_time", "created": "start_time", "Created": "start_time"},
     frozenset({"run_id"}),
@@ -116,9 +115,8 @@ class _Seen:
             found = [_context(one) if key == "context" else str(one["dataset"].get(key, "")) for one in self.inputs()]
             return tuple(found) or None
         here: dict[str, filters.Value] = {
-            "run_id": run.id, "run_name": doc["name"], "experiment_id": str(run.experiment), "user_id": doc["user"],
-            "status": STATUS[run.state], "artifact_uri": doc["location"], "lifecycle_stage": run.stage,
-            "start_time": run.began_ms, "end_time": run.ended_ms,
+            "run_id": run.id, "run_name": doc["name"], "user_id": doc["user"], "status": STATUS[run.state],
+            "artifact_uri": doc["location"], "start_time": run.began_ms, "end_time": run.ended_ms,
         }  # fmt: skip
         return here[key]
 
