@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colonnade.adapters.tables import chunk
+from colonnade.adapters.tables.column import TextColumn, read_date
 from colonnade.adapters.tables.judge import judge
 from colonnade.core.tables import ColumnRule, Fresh, Rules
 from colonnade.ports.outside.tables import Batch, Judgement
@@ -221,3 +222,20 @@ def test_parquet_keeps_its_types_and_names_what_is_no_value(tmp_path: Path) -> N
     pq.write_table(pa.table({"v": [[1], [2]], "label": [1, 0]}), tmp_path / "a.parquet")
     judged = judge([Batch("a", tmp_path / "a.parquet", "parquet")], Rules(), "label").judged[0]
     assert "'v' holds list" in judged.breaches[0].rule
+
+
+@given(st.lists(st.one_of(
+    st.datetimes().map(lambda moment: moment.isoformat(" ", "seconds")),
+    st.datetimes().map(lambda moment: moment.isoformat("T", "seconds")),
+    st.sampled_from(["2026-02-30T00:00:00", "0000-01-01T00:00:00", "2026-01-01T24:00:00", "2026-01-01T1٠:00:00"]),
+), min_size=1, max_size=6))  # fmt: skip
+def test_dates_read_all_at_once_are_those_read_one_by_one(texts: list[str]) -> None:
+    moments, there = TextColumn(texts).dates()
+    assert [moment if is_one else None for moment, is_one in zip(moments.tolist(), there.tolist(), strict=True)] == [
+        read_date(text) for text in texts
+    ]
+    days = [text[:10] for text in texts]
+    moments, there = TextColumn(days).dates()
+    assert [moment if is_one else None for moment, is_one in zip(moments.tolist(), there.tolist(), strict=True)] == [
+        read_date(text) for text in days
+    ]

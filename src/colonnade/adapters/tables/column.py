@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAIVE_EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
+FIRST_YEAR = (datetime(1, 1, 1) - NAIVE_EPOCH) // MICROSECOND
 BOOLEANS = TRUE | FALSE
 REMEMBERED = 100_000
 """Dates are kept as read: they come again and again."""
@@ -150,6 +151,10 @@ class TextColumn:
     def dates(self) -> tuple[Ints, Bools]:
         """See `Column`."""
         if self._dates is None:
+            quick = _uniform_dates(self.texts())
+            if quick is not None:
+                self._dates = quick, np.ones(len(quick), bool)
+                return self._dates
             found = list(map(read_date, self.texts()))
             there = np.fromiter((one is not None for one in found), bool, len(found))
             self._dates = np.fromiter((one or 0 for one in found), np.int64, len(found)), there
@@ -207,6 +212,30 @@ def read_date(text: str) -> int | None:
         _known.clear()
     _known[text] = found
     return found
+
+
+def _uniform_dates(texts: Sequence[str]) -> Ints | None:
+    """Microseconds since 1970, if all are YYYY-MM-DD, or all that and HH:MM:SS; None otherwise."""
+    width = len(texts[0]) if texts else 0
+    if width not in {10, 19} or set(map(len, texts)) != {width}:
+        return None
+    words = np.array(texts)
+    marks = words.view(np.uint32).reshape(len(texts), width)
+    fixed = {4: "-", 7: "-", 13: ":", 16: ":"}
+    for place in range(width):
+        if place == 10:
+            good = (marks[:, place] == ord("T")) | (marks[:, place] == ord(" "))
+        elif place in fixed:
+            good = marks[:, place] == ord(fixed[place])
+        else:
+            good = (marks[:, place] >= ord("0")) & (marks[:, place] <= ord("9"))
+        if not good.all():
+            return None
+    try:
+        found = words.astype("datetime64[us]").astype(np.int64)
+    except ValueError:
+        return None
+    return found if found.min() >= FIRST_YEAR else None
 
 
 def _integers(texts: Sequence[str]) -> Ints | None:
