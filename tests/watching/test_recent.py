@@ -64,7 +64,9 @@ def test_told_truths_are_rows_with_the_columns_of_the_data(tmp_path: Path) -> No
     ]
     made = [watch.exchange([row], b"[0.5]") for row in rows]
     watch.watch.put(made)
-    watch.watch.label([Label(one.ref, 0, n % 2) for n, one in enumerate(made)], ACTOR)
+    watch.watch.label(
+        [Label(one.ref, 0, label) for one, label in zip(made, (0, True, 0.0, 1, False), strict=True)], ACTOR
+    )
     data, out = tmp_path / "here.csv", tmp_path / "told.csv"
     data.write_text("when,customer,x,y\n2026-01-01,b,7,1\n2026-01-01,c,7,\n")
     header = ["when", "customer", "x", "y"]

@@ -40,8 +40,9 @@ def write_told(
     """See `Telling`. `told`: the truths of each of the model's services, with the column of its key or ""."""
     found: list[dict[str, Any]] = []
     sample = _sample(batches, wanted.time) if wanted.time else ""
+    words = _sample(batches, wanted.label).lower() in {"true", "false"}
     for truths, key in told:
-        rows = [row for truth in truths.between("request/", "request/g") if (row := _row(truth, wanted, sample))]
+        rows = [row for truth in truths.between("request/", "request/g") if (row := _row(truth, wanted, sample, words))]
         rows = [row for row in rows if all(name in row for name in header)]
         known = _known(batches, key, wanted.label) if key and rows else set()
         found += [row for row in rows if word(row.get(key)) not in known]
@@ -55,13 +56,20 @@ def write_told(
     return len(kept)
 
 
-def _row(truth: Truth, wanted: Wanted, sample: str) -> dict[str, Any] | None:
+def _row(truth: Truth, wanted: Wanted, sample: str, words: bool) -> dict[str, Any] | None:
     if truth.way != "told" or not truth.row:
         return None
-    row = {**truth.row, wanted.label: truth.labels[-1][1]}
+    row = {**truth.row, wanted.label: _label(truth.labels[-1][1], words)}
     if wanted.time is not None and wanted.time not in row and (moment := _moment(truth.ref, sample)):
         row[wanted.time] = moment
     return row
+
+
+def _label(label: Any, words: bool) -> Any:
+    """As the data write it: true and false in words or as 1 and 0, whole numbers without a point."""
+    if isinstance(label, bool):
+        return label if words else int(label)
+    return int(label) if isinstance(label, float) and label.is_integer() else label
 
 
 def _unique(rows: list[dict[str, Any]], columns: Iterable[str]) -> list[dict[str, Any]]:
