@@ -33,6 +33,7 @@ from colonnade.lifecycle.loop import ModelLoop
 from colonnade.lifecycle.rollout.plan import Plan
 from colonnade.lifecycle.rollout.rolling import Rolling
 from colonnade.lifecycle.searching.space import Search
+from colonnade.lifecycle.seeded import SEEDS
 from colonnade.lifecycle.wanted import Gate, Slicing, Wanted
 from colonnade.lifecycle.watching.due import RetrainRule
 from colonnade.lifecycle.watching.telling import Telling, nothing_told
@@ -173,7 +174,7 @@ class Modelling:
             format=model.format or ("csv" if model.train == BUILTIN else ""),
             train=_script(folder, model, model.train),
             evaluate=_script(folder, model, model.evaluate),
-            parameters={**model.parameters, **_built_in(model)},
+            parameters={**model.parameters, **_built_in(model), **({SEEDS: model.seeds} if model.seeds > 1 else {})},
             gates=tuple(_gate(gate) for gate in model.gates),
             claim=model.claim(),
             queue=queues[full],

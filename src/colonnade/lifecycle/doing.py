@@ -23,7 +23,7 @@ from colonnade.lifecycle.reports import PREDICTIONS, read_predictions
 from colonnade.lifecycle.rollout.rolling import Rolling
 from colonnade.lifecycle.searching.space import PROGRESS
 from colonnade.lifecycle.searching.trials import Searching
-from colonnade.lifecycle.seeded import SEEDS
+from colonnade.lifecycle.seeded import OTHERS
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.watching.due import Window
 from colonnade.lifecycle.watching.telling import Telling, nothing_told
@@ -340,4 +340,4 @@ def _code_of(step: Step) -> str:
 
 def _served(model: Artifact) -> dict[str, Any]:
     """The files of a version: what the first seed gave."""
-    return {entry.path: entry for entry in model.files if not entry.path.startswith(f"{SEEDS}/")}
+    return {entry.path: entry for entry in model.files if not entry.path.startswith(f"{OTHERS}/")}

@@ -11,7 +11,11 @@ A gate on a slice, or on the recent rows, is judged by the same rule there, and 
 group of a column turns the question round, because no group of forty rows can show that it is not worse by a point:
 it fails when a group is shown to fail. The 5 % of doubt are shared among the groups (Bonferroni), so that a candidate
 that fails nowhere is refused one time in twenty at most, however many groups there are. Groups too small to be judged
-are named. Pure; which versions are compared is the loop's business.
+are named.
+
+A candidate that was trained with several seeds passes when the one that is served passes, and the luck of its seed is
+not what made it: every seed keeps the fixed limits, and the seeds' mean, row by row, passes the other gates. Pure;
+which versions are compared is the loop's business.
 """
 
 from __future__ import annotations
@@ -42,15 +46,35 @@ def judge(
     >>> judge([Gate("accuracy", "at_least", 0.9)], Report({"accuracy": 0.8}), None)[0].reason
     'accuracy is 0.8, at least 0.9 is wanted'
     """
-    found = []
-    for gate in gates:
-        if gate.each is not None:
-            found.append(judge_each(gate, candidate, incumbent, parts or Parts()))
-        elif gate.slice is not None or gate.recent:
-            found.append(_part(gate, candidate, incumbent, parts or Parts()))
-        else:
-            found.append(_finding(gate, candidate, incumbent))
-    return found
+    return [_over_seeds(gate, candidate, incumbent, parts or Parts()) for gate in gates]
+
+
+def _over_seeds(gate: Gate, candidate: Report, incumbent: Report | None, parts: Parts) -> Finding:
+    """What is served must pass, and so must its seeds: each of them a fixed limit, their mean all other gates."""
+    found = _gate(gate, candidate, incumbent, parts)
+    if not candidate.seeds:
+        return found
+    every = (candidate, *candidate.seeds)
+    values = tuple(one.metrics[gate.metric] for one in every if gate.metric in one.metrics)
+    if found.passed and gate.limit is not None and gate.each is None:
+        others = [("another seed", one) for one in candidate.seeds]
+    else:
+        others = [(f"the mean of {len(every)} seeds", candidate.averaged())] if found.passed else []
+        incumbent = incumbent.averaged() if incumbent is not None else None  # its seed may have been a lucky one, too
+    for name, report in others:
+        other = _gate(gate, report, incumbent, parts)
+        if not other.passed:
+            return replace(other, seeds=values, reason=f"with {name}, {other.reason}")
+    return replace(found, seeds=values)
+
+
+def _gate(gate: Gate, candidate: Report, incumbent: Report | None, parts: Parts) -> Finding:
+    """One gate, one seed."""
+    if gate.each is not None:
+        return judge_each(gate, candidate, incumbent, parts)
+    if gate.slice is not None or gate.recent:
+        return _part(gate, candidate, incumbent, parts)
+    return _finding(gate, candidate, incumbent)
 
 
 def _part(gate: Gate, candidate: Report, incumbent: Report | None, parts: Parts) -> Finding:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from colonnade.core.errors import UsageError
+from colonnade.lifecycle.seeded import OTHERS
 
 PREDICTIONS = "predictions.csv"
 NAMELESS = {"row", "prediction"}
@@ -18,10 +20,28 @@ NAMELESS = {"row", "prediction"}
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found: metrics, and scores row by row for those of which it wrote them."""
+    """What an evaluation found: metrics, and scores row by row for those of which it wrote them. `seeds`: the same of
+    the candidate's other seeds, which are not served.
+    """
 
     metrics: Mapping[str, float]
     rows: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    seeds: Sequence[Report] = ()
+
+    def averaged(self) -> Report:
+        """The mean over all seeds: of each metric, and row by row."""
+        every = (self, *self.seeds)
+        metrics = {
+            name: math.fsum(one.metrics[name] for one in every) / len(every)
+            for name in self.metrics
+            if all(name in one.metrics for one in every)
+        }
+        rows = {
+            name: [math.fsum(scores) / len(every) for scores in zip(*(one.rows[name] for one in every), strict=True)]
+            for name in self.rows
+            if all(len(one.rows.get(name, ())) == len(self.rows[name]) for one in every)
+        }
+        return Report(metrics, rows)
 
     def only(self, places: Sequence[int]) -> Report:
         """The same of some rows: the metrics that have a value a row."""
@@ -42,6 +62,7 @@ class Finding:
         value, limit: the candidate's, and what it was held against.
         difference, low, high: candidate - incumbent in the metric's own unit, with its interval (None without rows).
         rows: how many rows were compared.
+        seeds: the metric's value on all held-out rows with each seed, the served one first; empty for one seed.
         where: the slice, as people say it; "" for all rows. Of a gate on `each`: the group that decided.
     """
 
@@ -56,6 +77,7 @@ class Finding:
     high: float | None = None
     rows: int | None = None
     where: str = ""
+    seeds: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For `status --json`."""
@@ -80,4 +102,18 @@ def read_predictions(data: bytes, rows: int | None = None) -> dict[str, list[flo
             raise UsageError(message, hint="leave the column out, or write one line a row", code="predictions_invalid")
     if "correct" in found:
         found.setdefault("accuracy", found.pop("correct"))
+    return found
+
+
+def read_seeds(files: Mapping[str, bytes], rows: int) -> list[Report]:
+    """The reports of the seeds after the first, from an evaluation's files. Raises UsageError as `read_predictions`.
+
+    Args:
+        rows: how many the first one has scores for; 0 for none.
+    """
+    found: list[Report] = []
+    while (metrics := files.get(f"{OTHERS}/{len(found) + 1}/metrics.json")) is not None:
+        scores = files.get(f"{OTHERS}/{len(found) + 1}/{PREDICTIONS}")
+        told = {str(name): float(value) for name, value in json.loads(metrics).items()}
+        found.append(Report(told, read_predictions(scores, rows) if scores is not None and rows else {}))
     return found

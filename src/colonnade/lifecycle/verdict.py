@@ -19,7 +19,7 @@ from colonnade.lifecycle.doing import Tools
 from colonnade.lifecycle.judging import judge
 from colonnade.lifecycle.pipelines import CHAMPION, FINDINGS, SLICES, Pipelines, Step
 from colonnade.lifecycle.promotion import promote
-from colonnade.lifecycle.reports import PREDICTIONS, Finding, Report, read_predictions
+from colonnade.lifecycle.reports import PREDICTIONS, Finding, Report, read_predictions, read_seeds
 from colonnade.lifecycle.serving.rollback import rolled_back
 from colonnade.lifecycle.serving.safe import unsafe
 from colonnade.lifecycle.slices import Parts, cut, told
@@ -136,12 +136,15 @@ class Verdict:
         return unsafe(tools.scan, tools.artifacts, version)
 
     def _report(self, digest: str) -> Report:
-        """An evaluation's report; or a version, of which only what was measured then is known."""
+        """An evaluation's report with those of its other seeds; or a version, of which only what was measured then is
+        known.
+        """
         artifact = self._tools.artifacts.get(digest)
-        rows = next((entry for entry in artifact.files if entry.path == PREDICTIONS), None)
-        if artifact.kind != "report" or rows is None:
+        if artifact.kind != "report":
             return Report(artifact.about["metrics"])
-        return Report(artifact.about["metrics"], read_predictions(self._tools.artifacts.read(rows)))
+        files = {entry.path: self._tools.artifacts.read(entry) for entry in artifact.files}
+        rows = read_predictions(files[PREDICTIONS]) if PREDICTIONS in files else {}
+        return Report(artifact.about["metrics"], rows, read_seeds(files, len(next(iter(rows.values()), ()))))
 
     def _parts(self, split: str) -> Parts:
         """How the held-out rows are cut."""

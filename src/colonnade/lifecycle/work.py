@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from colonnade.core.errors import UsageError
+from colonnade.lifecycle import seeded
 
 METRICS = "metrics.json"
 
@@ -89,7 +90,9 @@ def command(bench: Bench, place: Place, step: str, script: str) -> tuple[list[st
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
     }
-    return [bench.python, str(place.code / script)], environment
+    told = json.loads((place.folder / "parameters.json").read_text("utf-8"))
+    seeded_by = [seeded.__file__] if int(told.get(seeded.SEEDS, 1)) > 1 else []
+    return [bench.python, *seeded_by, str(place.code / script)], environment
 
 
 def read_metrics(place: Place) -> dict[str, float]:

@@ -144,6 +144,9 @@ class Model(Strict):
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     search: Search | None = Field(None, description="Try parameters, on rows within the training side.")
     gates: list[Gate] = Field(default_factory=list)
+    seeds: int = Field(
+        1, ge=1, le=20, description="Train and evaluate so often, each told another `seed`; all must pass."
+    )
     slices: list[Slice | str] = Field(
         default_factory=list, max_length=20, description="Columns by whose groups every evaluation is told."
     )
