@@ -160,6 +160,8 @@ def test_the_ways_of_mlflows_own_pages_answer_like_those_of_its_clients(tracked:
         ("runs/log-metric", {"run_id": 31, "key": "m", "value": 4, "timestamp": 5}, "value 31 for parameter 'run_id'"),
         ("runs/log-metric", {"run_id": None, "key": "m", "value": 4, "timestamp": 5}, "required parameter 'run_id'"),
         ("runs/log-metric", {"run_id": "x", "value": 4, "timestamp": 5}, "Missing value for required parameter 'key'"),
+        ("runs/log-metric", {"run_id": "x", "key": "m", "timestamp": 5}, "value for required parameter 'value'"),
+        ("runs/create", {"run_name": "a", "tags": [{"key": "mlflow.runName", "value": "b"}]}, "with different values"),
         ("runs/log-metric", {"run_id": "x", "key": "m", "value": 4, "timestamp": ""}, "\"\" for parameter 'timestamp'"),
         ("runs/log-metric", {"run_id": "x", "key": "m", "value": 4, "timestamp": -1}, "nonnegative"),
         ("runs/log-metric", {"run_id": "x", "key": "../m", "value": 4, "timestamp": 1}, "must not resolve to other"),

@@ -99,6 +99,8 @@ def number(value: object, what: str, low: int = FIRST) -> int:
 
 def real(value: object, what: str) -> float:
     """A number, `NaN` and the infinities among them."""
+    if value is None:
+        raise wrong(f"Missing value for required parameter '{what}'.")
     if isinstance(value, bool) or not isinstance(value, int | float):
         said = "Please specify value as a valid double (64-bit floating point)"
         raise wrong(f"Invalid value {shown(value)} for parameter '{what}' supplied: {said}")

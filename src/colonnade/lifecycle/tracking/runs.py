@@ -43,8 +43,10 @@ class Runs:
         marked = checks.tags(tags)
         named = marked.get(NAME_TAG, "")
         if run_name and named and run_name != named:
-            said = f"(run_name='{run_name}', mlflow.runName='{named}')"
-            raise wrong(f"Both 'run_name' and the tag mlflow.runName are given, with different values {said}.")
+            raise wrong(
+                "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
+                f"(run_name='{run_name}', mlflow.runName='{named}')."
+            )
         began = None if start_time is None else checks.number(start_time, "start_time")
         ident = self._state.new_id("run")
         name = checks.bounded(run_name or named, checks.TAG_CHARS, "run_name") or f"run-{ident[-6:]}"
