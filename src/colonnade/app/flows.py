@@ -70,7 +70,7 @@ class Flows:
             except ValueError:
                 known = ", ".join(sorted(self._declared)) or "none"
                 hint = f"declared under `pipelines`: {known}; or give FILE.py:FUNCTION"
-                raise UnknownName(f"no pipeline {name!r} is declared", hint=hint) from None
+                raise UsageError(f"no pipeline {name!r} is declared", hint=hint, code="unknown_pipeline") from None
             if not file.is_file():
                 raise UsageError(f"{name.partition(':')[0]} is no file", hint="it is relative to the declaration",
                                  code="script_missing")  # fmt: skip

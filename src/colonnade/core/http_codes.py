@@ -55,6 +55,7 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "unknown_device": (400, "There is no such device. `colonnade gpu` lists them by place, uuid and ref."),
     "unknown_queue": (400, "No queue of that name is declared under `compute.queues`."),
     "unknown_job": (400, "No job of that name is declared under `compute.jobs`."),
+    "unknown_pipeline": (400, "No pipeline of that name is declared, and it is no FILE.py:FUNCTION of the project."),
     "may_not_approve": (
         403,
         (

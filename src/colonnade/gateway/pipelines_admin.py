@@ -58,11 +58,11 @@ def endpoints(context: Context) -> list[Endpoint]:
     return [
         Endpoint(
             "POST", "/admin/pipelines/run", run, "Run a pipeline of Python functions; answers at once.", Who.OWNER,
-            body=PipelineRequest, errors=("unknown_name",),
+            body=PipelineRequest, errors=("unknown_pipeline",),
         ),
         Endpoint(
             "POST", "/admin/pipelines/look", look, "How a run of a pipeline stands, and what it gave.", Who.OWNER,
-            body=PipelineLook, errors=("unknown_name",),
+            body=PipelineLook, errors=("not_found",),
         ),
     ]  # fmt: skip
 
