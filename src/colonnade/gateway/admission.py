@@ -7,8 +7,8 @@ the queue  while nothing was refused, as long as the declared limit, so that bur
            reached, only what the replicas take with their next batch, until nothing was refused for CALM_S: a full
            queue that stands makes every answer late and none more (Nichols and Jacobson, "Controlling queue delay",
            ACM Queue 2012)
-refusals   at once up to a rate; beyond it later, at most by what Retry-After asks for: whoever comes again at once
-           must not take the time of those who are answered
+refusals   at once up to a rate, a lower one while the gateway itself is late; beyond it later, at most by what
+           Retry-After asks for: whoever comes again at once must not take the time of those who are answered
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ MOST_BATCH = 64
 CALM_S = 1.0
 FORGET = 0.98
 """What a batch's measurement is worth after the next one."""
-AT_ONCE, PER_S, LATEST_S = 500, 1_000, 1.0
+AT_ONCE_S, PER_S, LATE_PER_S, LATEST_S = 0.5, 1_000, 200, 1.0
+LAG_S = 0.02
+"""A loop that is so late has more to do than it can."""
 
 
 class Admission:
@@ -61,13 +63,16 @@ class Admission:
 
 
 class Refusals:
-    """When a refusal may be told: a bucket of AT_ONCE, filled with PER_S a second."""
+    """When a refusal may be told: a bucket of AT_ONCE_S at the rate of the moment."""
 
     def __init__(self) -> None:
+        self.lag_s = 0.0
+        """How late the gateway's loop is; whoever owns it says so."""
         self._next_s = 0.0
 
     def pause_s(self, now_s: float) -> float:
         """How long to wait before telling the next one."""
-        self._next_s = max(self._next_s, now_s - AT_ONCE / PER_S) + 1 / PER_S
+        rate = PER_S if self.lag_s < LAG_S else LATE_PER_S
+        self._next_s = max(self._next_s, now_s - AT_ONCE_S) + 1 / rate
         self._next_s = min(self._next_s, now_s + LATEST_S)
         return max(0.0, self._next_s - now_s)

@@ -7,7 +7,6 @@ refused stands in `lanes`.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Mapping
@@ -99,7 +98,7 @@ def endpoints(context: Context) -> list[Endpoint]:
             given = await asking.answer(here)
         except ApiError as refused:
             if refused.http_status == 429:
-                await asyncio.sleep(serving.lanes.pause_s())
+                await serving.lanes.hold()
             raise
         found = given.item
         if found.kind == ANSWERED:

@@ -24,6 +24,7 @@ from colonnade.gateway.admission import Admission, Refusals
 from colonnade.gateway.failures import ApiError
 
 RETRY_S = 0.02
+LOOK_S = 0.05
 WAIT_S = 30.0
 """A request waits so long for a replica, and for its answer."""
 USUAL = 0.02
@@ -313,10 +314,26 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._beside: dict[str, Lane] = {}
         self._refusals = Refusals()
+        self._refused = 0.0
+        self._looking: asyncio.Task[None] | None = None
 
-    def pause_s(self) -> float:
-        """How long to wait before the next refusal is told."""
-        return self._refusals.pause_s(self._clock())
+    async def hold(self) -> None:
+        """Until the next refusal may be told."""
+        self._refused = self._clock()
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        if pause_s := self._refusals.pause_s(self._refused):
+            await asyncio.sleep(pause_s)
+
+    async def _look(self) -> None:
+        """How late this loop is, while refusals are told."""
+        try:
+            while self._clock() - self._refused < 1.0:
+                began = self._clock()
+                await asyncio.sleep(LOOK_S)
+                self._refusals.lag_s = self._clock() - began - LOOK_S
+        finally:
+            self._refusals.lag_s, self._looking = 0.0, None
 
     def loads(self) -> Mapping[str, tuple[int, int]]:
         """Service -> (requests that wait, replicas that are busy), of this moment; any thread may ask. Where a version
