@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`task: text-classification` beside scikit-learn's usual recipe, on held-out rows of public texts, in one run.
 
-Two sets, where their folder is (`--data`): SQuAD 2.0's questions, of which of 16 articles each is asked (uneven classes;
+Two sets, where their folder is (`--data`): SQuAD 2.0's questions, of which of 16 articles each is asked (uneven;
 every fifth paragraph's questions are held out, so that no paragraph is on both sides), and deepset's prompt injections
 (two classes, every third row held out). Peer: TfidfVectorizer over words and pairs, sublinear, with logistic
 regression whose strength is found by cross-validation on the log loss, as ours. Ours: as trained by default, and from

@@ -91,6 +91,7 @@ def test_it_is_served_without_a_script_of_the_users(tmp_path: Path) -> None:
     answers = model.rows([{"text": OTHER["versand"], "more": 1}, {"text": OTHER["login"]}, {"text": ""}])
     assert [one["label"] for one in answers[:2]] == ["versand", "login"]
     assert sum(answers[2]["probabilities"].values()) == pytest.approx(1)
+    assert max(answers[0]["probabilities"].values()) < 1 - 1 / 400  # 160 texts cannot show more
     found = model.tensors({"text": np.array([OTHER["billing; invoices"]], dtype=object)})
     assert found["label"].tolist() == ["billing; invoices"]
     assert found["probabilities"].shape == (1, 3)

@@ -64,7 +64,16 @@ def train(told: Mapping[str, Any], given: Path, out: Path) -> None:
     chosen = found[kind]
     weights = fit(_part(whole, kind), y, len(classes), chosen.strength, balance)
     id_ = embedder.id if embedder is not None and kind != "words" else ""
-    model = TextModel(text, classes, label, id_, weights, vocabulary if kind != "meaning" else None, chosen.temperature)
+    model = TextModel(
+        text,
+        classes,
+        label,
+        id_,
+        weights,
+        vocabulary if kind != "meaning" else None,
+        chosen.temperature,
+        1 / (len(y) + 2),
+    )
     model.save(
         out,
         {
@@ -98,6 +107,7 @@ class TextModel:
         embedder: the id of the embedder that it needs; "" for none.
         weights: [1 + dimensions + words, classes].
         vocabulary: None where it looks at meaning alone.
+        doubt: the share of every chance that is dealt out evenly: n texts cannot show that an error is rarer than 1/n.
         threads: that embed; 0 for all cores.
     """
 
@@ -108,6 +118,7 @@ class TextModel:
     weights: Floats
     vocabulary: Vocabulary | None
     temperature: float
+    doubt: float = 0.0
     threads: int = 0
     _encoder: Any = None
 
@@ -115,12 +126,13 @@ class TextModel:
         """[texts, classes], rows sum to 1. Raises MissingExtra when its embedder is not here."""
         dense = _vectors(self._found(), texts, self.threads) if self.embedder else None
         rows = Rows(dense, self.vocabulary.rows(texts) if self.vocabulary is not None else None)
-        return softmax(rows.times(self.weights) / self.temperature)
+        sure = softmax(rows.times(self.weights) / self.temperature)
+        return (1 - self.doubt) * sure + self.doubt / len(self.classes)
 
     def save(self, out: Path, about: Mapping[str, Any]) -> None:
         """Write it into a folder."""
         told = {"format": FORMAT, "text": list(self.text), "classes": list(self.classes), "label": self.label,
-                "embedder": self.embedder, "temperature": self.temperature, **about}  # fmt: skip
+                "embedder": self.embedder, "temperature": self.temperature, "doubt": self.doubt, **about}  # fmt: skip
         (out / ABOUT).write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
         np.save(out / "weights.npy", self.weights.astype(np.float32), allow_pickle=False)
         if self.vocabulary is not None:
@@ -140,7 +152,7 @@ class TextModel:
         ) if words.is_file() else None  # fmt: skip
         made = cls(
             told["text"], told["classes"], told["label"], told["embedder"], weights, vocabulary, told["temperature"],
-            threads,
+            told["doubt"], threads,
         )  # fmt: skip
         if made.embedder:
             made._found()
