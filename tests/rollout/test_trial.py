@@ -76,7 +76,7 @@ class House:
 
     async def ask(self, key: str = "k") -> Given:
         assert self.here is not None
-        asked = Asked(self, "credit", lambda: self.here, Item(ROWS, 0, b"[{}]"), f"request/{key}", key, len(self.told))
+        asked = Asked(self, "credit", lambda: self.here, Item(ROWS, 0, b"[{}]"), f"request/{len(self.told):x}", key, len(self.told))
         return await asked.answer(self.here)
 
     async def heard(self, count: int) -> None:

@@ -84,8 +84,8 @@ class Asked:
         reply: Reply | None
         try:
             given = await self._begin_rival()
-        except ApiError as error:  # too many at once is the callers' doing, and no evidence
-            reply = None if error.http_status == 429 else _lost(error, rival.served.version, began)
+        except ApiError as error:
+            reply = self._blame(error, rival, began)
         else:
             reply = _reply(given)
             if given.item.kind == ANSWERED:
@@ -94,12 +94,12 @@ class Asked:
         return await self._champion(rival.rollout, rival.share, reply)
 
     async def _shadow(self, here: Served, rival: Rival) -> Given:
-        """Both are asked, now the one first and now the other, so that neither has it easier."""
+        """Both are asked, at random the one or the other first, so that neither has it easier."""
         lane, beside = self._lanes()
         spared = beside.under_way >= SHADOWS or 2 * lane.under_way > here.most or not rival.served.places
         silent: asyncio.Future[Given] | None = None
         began = time.perf_counter()
-        first = bool(self._at_ms & 1) and not spared
+        first = self._heads and not spared
         if first:
             silent = _quietly(self._begin_shadow)
         try:
@@ -120,7 +120,7 @@ class Asked:
         lane, beside = self._lanes()
         spared = lane.under_way >= SHADOWS or 2 * beside.under_way > rival.served.most or not here.places
         began, silent = time.perf_counter(), None
-        first = bool(self._at_ms & 1) and not spared
+        first = self._heads and not spared
         if first:
             silent = _quietly(self._begin_champion)
         try:
@@ -129,7 +129,7 @@ class Asked:
                 silent = _quietly(self._begin_champion)
             given = await asked
         except ApiError as error:
-            reply = None if error.http_status == 429 else _lost(error, rival.served.version, began)
+            reply = self._blame(error, rival, began)
         else:
             reply = _reply(given)
             if given.item.kind == ANSWERED:
@@ -141,6 +141,19 @@ class Asked:
         if given.item.kind != WRONG:
             self._tell(rival.rollout, rival.share, "champion", _reply(given), reply, paired=reply is not None)
         return given
+
+    def _blame(self, error: ApiError, rival: Rival, began: float) -> Reply | None:
+        """A tried version's failure; None: too many at once is the callers' doing, and that its rollout has ended is
+        nobody's.
+        """
+        if error.http_status == 429 or self._rival() is None:
+            return None
+        return _lost(error, rival.served.version, began)
+
+    @property
+    def _heads(self) -> bool:
+        """Half of the requests, at random: clients that ask every so many milliseconds would always meet one side."""
+        return self._ref[-1] in "02468ace"
 
     def _lanes(self) -> tuple[Lane, Lane]:
         lanes = self._serving.lanes
