@@ -58,6 +58,8 @@ def _between(path: str) -> list[str]:
 
 def test_who_runs_the_daemon_needs_no_key_and_a_browser_page_never_goes_for_them(tracked: Tracked) -> None:
     assert tracked.post("experiments/search", {}).status_code == 200
+    named = tracked.url.replace("127.0.0.1", "localhost")
+    assert requests.post(f"{named}{ROOT}experiments/search", json={}, timeout=20).status_code == 200
     for headers in (
         {"origin": tracked.url},
         {"sec-fetch-site": "same-origin"},
