@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,30 @@ def _killed(room: FlowRoom, after: int) -> bool:
             room.restart()
     room.state.transaction = whole  # type: ignore[method-assign]
     return killed
+
+
+def test_what_is_asked_for_while_another_run_ends_is_not_forgotten(room: FlowRoom) -> None:
+    room.run()
+    first = room.loop.ask({})
+    end, asked = room.loop._end, []
+
+    def meanwhile(*args: Any) -> None:
+        if not asked:
+            asked.append(room.loop.ask({"more": 5}))
+        end(*args)
+
+    setattr(room.loop, "_end", meanwhile)  # noqa: B010
+    room.settle()
+    outcomes = {row["run"]: row["outcome"] for row in room.loop.pipelines.of_model(FLOW)}
+    assert (outcomes[first], outcomes[asked[0]]) == ("done", "done")
+
+
+def test_a_schedule_runs_it_when_its_time_has_come(room: FlowRoom) -> None:
+    room.loop.flow = replace(room.flow, every_ms=60_000)
+    room.settle()
+    room.clock.advance(30_000)
+    room.settle()
+    assert [row["cause"] for row in room.loop.pipelines.of_model(FLOW)] == ["first"]
+    room.clock.advance(40_000)
+    room.settle()
+    assert [row["cause"] for row in room.loop.pipelines.of_model(FLOW)] == ["schedule", "first"]

@@ -6,6 +6,7 @@ between any two lines, the next step goes on from the last finished one.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,9 @@ class FlowLoop:
         self._tools, self.flow, self._row = tools, flow, row
         self.pipelines = Pipelines(tools.state, tools.journal, tools.actor)
         self._flowing: dict[str, Flowing] = {}
-        self._under_way: list[str] | None = None
+        self._under_way: list[str] = []
+        self._stale = threading.Event()
+        self._stale.set()
         self.trouble: ColonnadeError | None = None
 
     def ask(self, parameters: Mapping[str, Any], cause: str = "by hand") -> str:
@@ -37,7 +40,7 @@ class FlowLoop:
         wanted = {"code": code.digest, "file": flow.file.name, "function": flow.function,
                   "parameters": {**flow.parameters, **parameters}}  # fmt: skip
         run = self.pipelines.begin(flow.id, cause, wanted, steps=())
-        self._under_way = None
+        self._stale.set()
         _log.info("pipeline %s: %s, run/%s", flow.name, cause, run)
         return run
 
@@ -45,17 +48,18 @@ class FlowLoop:
         """One look; whether a run is under way. Raises ColonnadeError."""
         if not self._row.take():
             return False
-        self._due()
-        if self._under_way is None:
+        if self._stale.is_set():
+            self._stale.clear()  # before the rows are read: whoever asks meanwhile is seen by the next step
             rows = self.pipelines.of_model(self.flow.id, 200)
             self._under_way = [str(row["run"]) for row in reversed(rows) if row["state"] == "running"]
+        self._due()
         for run in list(self._under_way):
             self._advance(run)
-        return bool(self._under_way)
+        return bool(self._under_way) or self._stale.is_set()
 
     def _due(self) -> None:
         every = self.flow.every_ms
-        if every is None or self._under_way:
+        if every is None or self._under_way or self._stale.is_set():
             return
         newest = self.pipelines.of_model(self.flow.id, 1)
         if newest and self._tools.state.now_ms() - newest[0]["created_ms"] < every:
@@ -77,7 +81,7 @@ class FlowLoop:
                 self._end(flowing, row, "done", "")
         except Lost:
             self._flowing.clear()
-            self._under_way = None
+            self._stale.set()
             raise
         except Failed as failed:
             self._end(flowing, row, "failed", failed.reason)
@@ -105,5 +109,5 @@ class FlowLoop:
             flowing.stop()
             flowing.rows.flush(write)
         self._flowing.pop(str(row["run"]), None)
-        self._under_way = [run for run in self._under_way or [] if run != row["run"]]
+        self._under_way = [run for run in self._under_way if run != row["run"]]
         _log.info("pipeline %s: %s%s, run/%s", self.flow.name, outcome, f" ({reason})" if reason else "", row["run"])
