@@ -238,7 +238,8 @@ def _killed(room: FlowRoom, after: int) -> bool:
 def test_what_is_asked_for_while_another_run_ends_is_not_forgotten(room: FlowRoom) -> None:
     room.run()
     first = room.loop.ask({})
-    end, asked = room.loop._end, []
+    end: Any = room.loop._end
+    asked: list[str] = []
 
     def meanwhile(*args: Any) -> None:
         if not asked:

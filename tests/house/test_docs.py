@@ -67,6 +67,9 @@ MAY_READ_THE_ENVIRONMENT = {
     "testing/project.py": "starts the real command line with an environment of its own",
     "adapters/parsers/pool.py": "hands its child the few variables that a child needs",
     "adapters/tables/confined.py": "hands its child the few variables that a child needs",
+    "adapters/executor/inhabit.py": "becomes a command, with the environment of its order",
+    "sdk/flow/calling.py": "a step in a child process, under the contract of steps",
+    "sdk/flow/remote.py": "a user's own program looks for the daemon of its project",
     "adapters/learning/script.py": "a script in a child process, under the contract of scripts",
 }
 
