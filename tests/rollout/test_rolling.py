@@ -11,6 +11,7 @@ from colonnade.core.errors import Refused, UsageError
 from colonnade.core.leaf import parse_leaf
 from colonnade.core.vocabulary import misfits
 from colonnade.govern.lineage.walk import impact, why
+from colonnade.lifecycle.rollout import rolling
 from tests.rollout.rollout_room import ACTOR, MODEL, NEW, NEWER, OLD, PERSON, Model, RolloutRoom, with_plan
 
 
@@ -133,6 +134,22 @@ def test_when_nobody_asks_requests_of_before_are_replayed_and_it_goes_on() -> No
     assert (ended.outcome, ended.exposed, room.live()) == ("promoted", 0, NEW)
     assert ended.reason.startswith("nobody asked; 300 requests were replayed")
     room.agree()
+
+
+def test_a_rehearsal_goes_on_in_slices_and_somebody_who_asks_meanwhile_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rolling, "SLICE_S", 0.0)  # one request a step
+    room = RolloutRoom()
+    room.begin()
+    room.step(11_000)
+    room.step()
+    canary = room.rolling.canary(room.rollout().id)
+    assert canary is not None
+    assert canary.rehearsed == 0, "the first ones warm the replica up"
+    for _ in range(350):
+        room.step()
+    assert (canary.rehearsed, room.rollout().outcome) == (300, "promoted")
 
 
 def test_a_rehearsal_finds_what_the_gates_cannot_see() -> None:

@@ -17,6 +17,7 @@ from colonnade.gateway import trial
 from colonnade.gateway.failures import ApiError
 from colonnade.gateway.lanes import Given, Lanes, Rival, Served
 from colonnade.gateway.trial import Asked
+from colonnade.lifecycle.serving.probe import ReplicaLine
 
 Answer = Callable[[Item], Awaitable[Item]]
 OLD, NEW = "sha256:old", "sha256:new"
@@ -76,7 +77,15 @@ class House:
 
     async def ask(self, key: str = "k") -> Given:
         assert self.here is not None
-        asked = Asked(self, "credit", lambda: self.here, Item(ROWS, 0, b"[{}]"), f"request/{len(self.told):x}", key, len(self.told))
+        asked = Asked(
+            self,
+            "credit",
+            lambda: self.here,
+            Item(ROWS, 0, b"[{}]"),
+            f"request/{len(self.told):x}",
+            key,
+            len(self.told),
+        )
         return await asked.answer(self.here)
 
     async def heard(self, count: int) -> None:
@@ -230,5 +239,28 @@ def test_where_the_live_version_is_lost_too_the_caller_is_told(tmp_path: Path) -
                 await house.ask()
             assert house.told[0].champion is not None
             assert house.told[0].champion.error
+
+    run(story())
+
+
+def test_a_line_from_a_thread_begins_anew_after_an_answer_that_did_not_come(tmp_path: Path) -> None:
+    late = asyncio.Event()
+
+    async def first_hangs(item: Item) -> Item:
+        if not late.is_set():
+            late.set()
+            await asyncio.sleep(0.15)
+            return Item(ANSWERED, 0, b"late")
+        return Item(ANSWERED, 0, item.data)
+
+    async def story() -> None:
+        async with replica(tmp_path / "a", first_hangs):
+            line = await asyncio.to_thread(ReplicaLine, tmp_path / "a", 0.05)
+            with pytest.raises(OSError, match="timed out"):
+                await asyncio.to_thread(line.ask, Item(ROWS, 0, b"one"))
+            assert (await asyncio.to_thread(line.ask, Item(ROWS, 0, b"two"))).data == b"two"
+            line.close()
+        with pytest.raises(OSError):
+            ReplicaLine(tmp_path / "nobody")
 
     run(story())

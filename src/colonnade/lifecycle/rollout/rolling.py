@@ -275,9 +275,10 @@ class Rolling:
 
     def _rehearsed(self, rollout: Rollout, evidence: Evidence, wanted: Wanted) -> bool:
         """Replay what was asked before, a bit in each step; whether that is over."""
-        if evidence.canary.rehearsed or rollout.stage >= len(rollout.plan.canary.stages) - 1:
-            return True
         replay = self._rehearsals.get(rollout.id)
+        over = bool(evidence.canary.rehearsed) or rollout.stage >= len(rollout.plan.canary.stages) - 1
+        if replay is None and over:
+            return True
         if replay is None:
             items = list(self.recent(rollout.model, rollout.plan.rehearse))
             if (missing := rollout.plan.rehearse - len(items)) > 0:

@@ -43,31 +43,44 @@ def probe(place: Path, timeout_s: float = PROBE_S) -> Mapping[str, Any] | None:
 
 
 class ReplicaLine:
-    """A connection to one replica that waits for each answer. Raises OSError where there is none, or it takes long."""
+    """A connection to one replica that waits for each answer, made anew after one that did not come. Raises OSError
+    where there is none, or it takes too long.
+    """
 
     def __init__(self, place: Path, timeout_s: float = ASK_S) -> None:
-        self._line, self._frames = socket.socket(socket.AF_UNIX), Frames()
-        self._line.settimeout(timeout_s)
-        folder = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self._line.connect(f"/proc/self/fd/{folder}/{SOCKET}")
-        except OSError:
-            self._line.close()
-            raise
-        finally:
-            os.close(folder)
+        self._place, self._timeout_s = place, timeout_s
+        self._frames = Frames()
+        self._line: socket.socket | None = self._connected()
 
     def ask(self, item: Item) -> Item:
         """One request's answer."""
-        self._line.sendall(frame([item]))
-        while data := self._line.recv(1 << 20):
-            try:
+        if self._line is None:
+            self._frames, self._line = Frames(), self._connected()
+        try:
+            self._line.sendall(frame([item]))
+            while data := self._line.recv(1 << 20):
                 for items in self._frames.feed(data):
                     return items[0]
-            except ValueError as error:
-                raise OSError("it answers what is no frame") from error
-        raise ConnectionResetError("the replica ended while it answered")
+            raise ConnectionResetError("the replica ended while it answered")
+        except (OSError, ValueError) as error:  # what comes later would be taken for the next answer
+            self.close()
+            raise error if isinstance(error, OSError) else OSError("it answers what is no frame") from error
 
     def close(self) -> None:
         """Hang up."""
-        self._line.close()
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def _connected(self) -> socket.socket:
+        folder = os.open(self._place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        line = socket.socket(socket.AF_UNIX)
+        line.settimeout(self._timeout_s)
+        try:
+            line.connect(f"/proc/self/fd/{folder}/{SOCKET}")
+        except OSError:
+            line.close()
+            raise
+        finally:
+            os.close(folder)
+        return line
