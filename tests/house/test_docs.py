@@ -71,6 +71,7 @@ MAY_READ_THE_ENVIRONMENT = {
     "sdk/flow/calling.py": "a step in a child process, under the contract of steps",
     "sdk/flow/remote.py": "a user's own program looks for the daemon of its project",
     "adapters/learning/script.py": "a script in a child process, under the contract of scripts",
+    "lifecycle/seeded.py": "a script in a child process, under the contract of scripts",
 }
 
 
