@@ -166,7 +166,7 @@ def test_by_hand_through_a_killed_daemon_and_without_anybody_asking(project: Pro
     second = credit(project)["live"]["version"]
     assert second != first
 
-    declare(project, **{"ridge: 1.0": "ridge: 2.0"})
+    declare(project, **{"ridge: 1.0": "ridge: 2.0", "quiet_s: 3": "quiet_s: 60"})
     load = Load(project)
     until(lambda: (newest(project)["rollout"] or {}).get("share") == 0.25, 60, 0.1)
     got = load.stop()
