@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from colonnade.core.arms import arm_of
 from colonnade.core.exchanges import Exchange, Outcome, Reply
 from colonnade.lifecycle.rollout.canary import Answer
 from colonnade.lifecycle.rollout.outputs import is_invalid
@@ -55,18 +54,15 @@ class Evidence:
                     self.canary.observe_label(one.champion, one.challenger, group=one.group or None)
 
     def _tried(self, one: Exchange) -> None:
-        """A pair where both were asked, otherwise what the key's own arm answered.
+        """A pair where both were asked, otherwise what the key's own version answered.
 
         Where the champion answered instead of a challenger that could not, its answer is no evidence: it was asked
         only because the other had failed.
         """
         self.heard += 1
-        if one.paired or one.share <= 0:
-            self.canary.observe(_answer(one.champion), _answer(one.challenger), sent=one.sent)
-        elif arm_of(one.key, one.share, one.rollout) == "champion":
-            self.canary.observe(_answer(one.champion), None, sent=one.sent)
-        else:
-            self.canary.observe(None, _answer(one.challenger), sent=one.sent)
+        instead = one.champion is not None and one.challenger is not None and not one.paired and one.share > 0
+        champion = None if instead else _answer(one.champion)
+        self.canary.observe(champion, _answer(one.challenger), sent=one.sent)
 
 
 def _answer(reply: Reply | None) -> Answer | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 MOST = 65_536
 """So many numbers of a tensor are looked at."""
+_FLAT = re.compile(rb"\[[-+0-9., \neE]+\]\Z")
 _CODES = {"FP32": "f", "FP64": "d"}
 
 
@@ -24,6 +26,8 @@ def is_invalid(data: bytes, mark: int = 0) -> bool:
     >>> is_invalid(b"[0.5, null]"), is_invalid(b"[[1, 2], [3]]"), is_invalid(b'[0.5, "high"]')
     (True, True, False)
     """
+    if not mark and data[:1] == b"[" and _FLAT.match(data):
+        return False  # numbers in a row, as most answers are
     try:
         told = json.loads(data[:mark] if mark else data)
     except ValueError:
