@@ -51,7 +51,7 @@ class Computing:
         self.loop = self._open_loop()
         self._past: list[FabricLoop] = []
         self.on_change: list[Callable[[], None]] = []
-        """Told after a cycle in which leases began, ended or moved."""
+        """Told after a cycle in which a lease ended."""
         self.closed = False
         """Nothing is declared any more: what runs is seen and ended, nothing new is taken."""
 
@@ -95,7 +95,7 @@ class Computing:
         try:
             return loop.step()
         finally:
-            if loop.wrote:
+            if loop.ended:
                 for tell in self.on_change:
                     tell()
 

@@ -87,14 +87,14 @@ class FabricLoop:
         self._looked_at: set[str] = set()
         self._moved: list[tuple[int, int]] = []
         self._trouble: Exception | None = None
-        self._wrote = False
+        self._wrote = self._ended = False
         self._stocked_ms = self._sampled_ms = 0
         self._wake = threading.Event()
 
     @property
-    def wrote(self) -> bool:
-        """Whether the last cycle changed a lease."""
-        return self._wrote
+    def ended(self) -> bool:
+        """Whether a lease ended in the last cycle."""
+        return self._ended
 
     def look(self) -> None:
         """Something changed: step at once."""
@@ -117,7 +117,7 @@ class FabricLoop:
             take_stock(self._state, self._journal, self._actor, self.outside.devices.inventory())
             self._stocked_ms = now
         self._trouble = None
-        self._wrote = False
+        self._wrote = self._ended = False
         leases = self._leases.open()  # before `seen`: whatever is started here must be seen there
         seen = self.outside.executor.seen()
         self._looked_at = {lease.id for lease in leases}
@@ -213,6 +213,7 @@ class FabricLoop:
             self._leases.end(tx, current, became, code, said)
             if became == "moved":
                 self._leases.ask_again(tx, lease.id)
+        self._ended = True
         self._reserved.pop(lease.id, None)
         _log.info("lease/%s ended: %s%s", lease.id, became, f" ({current.reason})" if current.reason else "")
 

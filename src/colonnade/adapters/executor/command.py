@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 POLL_S = 5.0
 """How often a stop is looked for without having been woken; signals come at once."""
+SHORT_S = 0.02
+"""A command that is over sooner wakes whoever waits once, for its end, and not for its beginning as well."""
 WAITER_S = 1.0
 """How often an attached run looks whether its waiter lives."""
 
@@ -74,6 +76,7 @@ class Supervisor:
         self.told: set[Process] = set()
         self.killed: set[Process] = set()
         self.pause_s = 0.001
+        self.told_running = False
 
     def run(self) -> int:
         """From here to the end of the tree. Returns the command's code."""
@@ -107,7 +110,8 @@ class Supervisor:
             _become(self.work, parent, say, self.be)
         os.close(say)
         self.work["environment"] = {}
-        self._write(state="running", pid=str(self.command), started_ms=str(time.time_ns() // 1_000_000))
+        self.record |= {"state": "running", "pid": str(self.command), "started_ms": str(time.time_ns() // 1_000_000)}
+        write_record(self.descriptor, self.record)
 
     def _reap(self) -> bool:
         """Wait for whatever has ended, up to a bound; whether any of the tree is left."""
@@ -160,7 +164,10 @@ class Supervisor:
             wait = left if left > 0 else self.pause_s
         else:
             wait = POLL_S if self.waiter < 0 else WAITER_S
-        found = signal.sigtimedwait(_WAKERS, wait)
+        found = signal.sigtimedwait(_WAKERS, wait if self.told_running else min(wait, SHORT_S))
+        if found is None and not self.told_running:
+            self.told_running = True
+            ring()
         if found and found.si_signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) and self.kill_at is None:
             self.kill_at = time.monotonic() + self.grace_s
             self._term()

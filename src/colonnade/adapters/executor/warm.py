@@ -108,7 +108,7 @@ def _supervise(folder: str, given: list[int]) -> Order:
 def _ours(work: Order) -> bool:
     """Whether a command is a program that a fresh interpreter like this one would run just so."""
     argv = work["argv"]
-    return argv[:1] == [sys.executable] and (
+    return argv[:1] == sys.orig_argv[:1] and (
         (len(argv) > 1 and argv[1].endswith(".py") and argv[1].startswith("/")) or argv[1:3] == ["-P", "-m"]
     ) and startup(work["environment"]) == STARTUP  # fmt: skip
 

@@ -59,6 +59,7 @@ class Flowing:
         self._code, self._file, self._function = wanted["code"], wanted["file"], wanted["function"]
         self._parameters: dict[str, Any] = wanted["parameters"]
         self.steps = {step.step: step for step in steps}
+        self._files: dict[str, bytes] = {}
         self._results = Results(tools.artifacts)
         self._graph: Graph | None = None
         self._nodes: dict[str, Node] = {}
@@ -203,7 +204,7 @@ class Flowing:
         attempt = replace(step, state="running", attempts=step.attempts + 1, started_ms=tools.state.now_ms())
         if files:
             self.rows.flush()  # what lies in them may have been given a moment ago
-        place, argv, environment = laid_out(tools, _try(attempt), self._code, call, files)
+        place, argv, environment = laid_out(tools, _try(attempt), self._closure(), call, files)
         node = self._nodes.get(_node_of(step.step))
         claim = node.claim if node else Claim(gpus=0)
         wish = Wish(claim, argv, str(place.folder / "here"), tools.actor, self._flow.queue, environment)
@@ -211,6 +212,13 @@ class Flowing:
         self.rows.written()
         self.steps[step.step] = replace(attempt, run=run, lease=lease)
         self._asked.add(step.step)
+
+    def _closure(self) -> Mapping[str, bytes]:
+        """The code that the run began with, by path; read once."""
+        if not self._files:
+            artifacts = self._tools.artifacts
+            self._files = {entry.path: artifacts.read(entry) for entry in artifacts.get(self._code).files}
+        return self._files
 
     def _was_asked(self, attempt: Step, tx: Transaction, run: str, lease: str) -> None:
         self.rows.asked(tx, replace(attempt, run=run, lease=lease))

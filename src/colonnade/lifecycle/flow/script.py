@@ -13,6 +13,7 @@ The child is `python -P -m colonnade.sdk.flow.child`; it reads and writes this, 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,16 @@ LARGEST_VALUE = 64 << 10
 
 
 def laid_out(
-    tools: Tools, name: str, code: str, call: Mapping[str, Any], files: Mapping[str, Entry]
+    tools: Tools, name: str, code: Mapping[str, bytes], call: Mapping[str, Any], files: Mapping[str, Entry]
 ) -> tuple[Place, list[str], dict[str, str]]:
     """(folder, argv, environment) for one call. What a killed daemon left in the folder is removed."""
     place, artifacts = Place(tools.bench.folder / name), tools.artifacts
     clear(place)
-    for folder in (place.code, place.input, place.output, place.folder / "here"):
-        folder.mkdir(parents=True)
-    for entry in artifacts.get(code).files:
-        _put(place.code / entry.path, artifacts.read(entry))
+    place.folder.mkdir(parents=True)
+    for folder in ("code", "input", "output", "here"):
+        os.mkdir(place.folder / folder)
+    for path, data in code.items():
+        _put(place.code / path, data)
     for content, entry in files.items():
         _put(place.input / content, artifacts.read(entry))
     (place.folder / "call.json").write_text(json.dumps(call, ensure_ascii=False), "utf-8")
