@@ -66,6 +66,7 @@ def test_everything_that_can_be_said() -> None:
         ("{cool: 1s}", "limit: 1", "'cool' is not a key here"),
         ("{}", "labels: {metric: hit}", "name the score, too"),
         ("{}", "alarms: {off: [errors, errors]}", "a measure stands there twice"),
+        ("{}", "labels: {writers: [nobody]}", "there is no group 'nobody'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_a_sentence(retrain: str, service: str, said: str) -> None:

@@ -327,6 +327,10 @@ def _check_names(declaration: Declaration, located: Located, file: str) -> None:
         if service.knowledge is not None and service.knowledge not in declaration.knowledge:
             line = located.line(("services", name, "knowledge"))
             raise _unknown("knowledge base", service.knowledge, list(declaration.knowledge), file, line, "knowledge")
+        for group in service.labels.writers if service.labels else ():
+            if group not in groups:
+                line = located.line(("services", name, "labels", "writers"))
+                raise _unknown("group", group, list(groups), file, line, "access.groups")
         if service.model is not None and service.model not in declaration.models:
             line = located.line(("services", name, "model"))
             raise _unknown("model", service.model, list(declaration.models), file, line, "models")
