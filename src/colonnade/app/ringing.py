@@ -22,9 +22,7 @@ HINTS = {
 def alarms_status(state: State, project: str) -> list[dict[str, Any]]:
     """What rings now, as `status` and its `alarms[]` show it. Reads the store alone."""
     services = {row["id"]: row["name"] for row in state.rows("services_of_project", project=project)}
-    return [
-        _shown(row, services.get(row["service"], "")) for row in state.rows("alarms_open", project=project)
-    ]
+    return [_shown(row, services.get(row["service"], "")) for row in state.rows("alarms_open", project=project)]
 
 
 def _shown(row: Row, service: str) -> dict[str, Any]:
