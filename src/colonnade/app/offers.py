@@ -6,6 +6,7 @@ from __future__ import annotations
 from colonnade.app.approving import Approving
 from colonnade.app.flowing import open_flows
 from colonnade.app.house import House
+from colonnade.app.standing import Standing
 from colonnade.gateway.approvals import ApprovingBackend
 from colonnade.gateway.compute import ComputeBackend
 from colonnade.gateway.inference import ServingBackend
@@ -13,6 +14,7 @@ from colonnade.gateway.labels import LabelsBackend
 from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.gateway.pipelines_admin import PipelinesBackend
+from colonnade.gateway.standing import StandingBackend
 
 
 class HouseOffers:
@@ -21,6 +23,7 @@ class HouseOffers:
     def __init__(self, house: House) -> None:
         self._house = house
         self._approving = Approving(house)
+        self._standing = Standing(house)
 
     @property
     def compute(self) -> ComputeBackend | None:
@@ -37,6 +40,11 @@ class HouseOffers:
     def training(self) -> TrainingBackend | None:
         """See `gateway.models_admin`."""
         return self._house.modelling
+
+    @property
+    def standing(self) -> StandingBackend | None:
+        """See `gateway.standing`."""
+        return self._standing if self._house.modelling is not None else None
 
     @property
     def labels(self) -> LabelsBackend | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from colonnade.gateway.mlflow.backend import TrackingBackend
     from colonnade.gateway.models_admin import TrainingBackend
     from colonnade.gateway.pipelines_admin import PipelinesBackend
+    from colonnade.gateway.standing import StandingBackend
 
 
 class Offers(Protocol):
@@ -28,6 +29,11 @@ class Offers(Protocol):
     @property
     def training(self) -> TrainingBackend | None:
         """Models that train themselves; None where none is declared."""
+        ...
+
+    @property
+    def standing(self) -> StandingBackend | None:
+        """How models stand, for the console; None where none is declared."""
         ...
 
     @property

@@ -33,6 +33,7 @@ from colonnade.gateway.labels import LabelsBackend
 from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.gateway.pipelines_admin import PipelinesBackend
+from colonnade.gateway.standing import StandingBackend
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_documents import Doc, fixed_id
 
@@ -125,6 +126,7 @@ class FakeHouse:
         self._lock = threading.Lock()
         self.compute: ComputeBackend | None = None
         self.training: TrainingBackend | None = None
+        self.standing: StandingBackend | None = None
         self.serving: ServingBackend | None = None
         self.labels: LabelsBackend | None = None
         self.approving: ApprovingBackend = NobodyAsked()

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from colonnade.core.answers import Answer
 from colonnade.gateway.console import assets, links, present, words
+from colonnade.gateway.console.modelaccess import sees_models
 from colonnade.gateway.console.visit import HTML, Reply, Visit
 
 _MARKER = re.compile(r"\[(\d{1,3})\]")
@@ -20,6 +21,7 @@ _SECTIONS = (
     ("ask", "/", "Ask", "a", False),
     ("answers", "/answers", "Answers", "h", False),
     ("knowledge", "/knowledge", "Knowledge", "k", False),
+    ("models", "/models", "Models", "m", False),
     ("runs", "/runs", "Runs", "r", True),
     ("gpus", "/gpus", "GPUs", "g", True),
     ("ledger", "/ledger", "Ledger", "l", True),
@@ -90,6 +92,7 @@ def _sections(visit: Visit | None) -> list[tuple[str, str, str, str]]:
     if visit is None:
         return []
     absent = {"gpus"} if visit.backend.compute is None else set()
+    absent |= set() if sees_models(visit) else {"models"}
     return [
         (key, path, name, letter)
         for key, path, name, letter, owners in _SECTIONS

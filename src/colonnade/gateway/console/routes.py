@@ -16,7 +16,7 @@ from dataclasses import replace
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import ColonnadeError, UnknownName
 from colonnade.gateway.backend import Backend, Route
-from colonnade.gateway.console import ask, assets, gpus, keys, knowledge, ledger, links, live, render, source
+from colonnade.gateway.console import ask, assets, gpus, keys, knowledge, ledger, links, live, models, render, source
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 from colonnade.gateway.http import Request, Response, StreamResponse, offload
 
@@ -45,6 +45,9 @@ _GET: tuple[tuple[str, Page], ...] = (
     (r"/knowledge/([^/]+)", knowledge.knowledge_page),
     (r"/runs", knowledge.runs),
     (r"/runs/([\w-]+)", knowledge.run_page),
+    (r"/models", models.models),
+    (r"/models/([\w-]+)", models.model_page),
+    (r"/models/([\w-]+)/rollback", models.back_page),
     (r"/gpus", gpus.gpus),
     (r"/gpus/leases/([\w-]+)", gpus.lease_page),
     (r"/ledger", ledger.ledger),
@@ -54,6 +57,9 @@ _GET: tuple[tuple[str, Page], ...] = (
 )
 _POST: tuple[tuple[str, Page], ...] = (
     (r"/answers/([\w-]+)/feedback", ask.feedback),
+    (r"/models/([\w-]+)/train", models.train),
+    (r"/models/([\w-]+)/rollback", models.go_back),
+    (r"/models/([\w-]+)/word", models.word),
     (r"/gpus/leases/([\w-]+)/release", gpus.release),
     (r"/gpus/devices/([\w-]+)/(cordon|uncordon)", gpus.cordon),
     (r"/keys", keys.create),
@@ -62,6 +68,7 @@ _POST: tuple[tuple[str, Page], ...] = (
 _LIVE: tuple[tuple[str, Drawer, float], ...] = (
     (r"/runs/([\w-]+)/live", knowledge.run_progress, live.EVERY_S),
     (r"/knowledge/([^/]+)/live", knowledge.knowledge_progress, live.EVERY_S),
+    (r"/models/([\w-]+)/live", models.model_live, models.EVERY_S),
     (r"/gpus/live", gpus.gpus_live, 1.0),
 )
 """Path, who draws it, and how often it is looked whether something moved."""

@@ -8,7 +8,7 @@ monitors: what was seen is not unseen. Who tells truths, and who finds them in d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from colonnade.core.exchanges import Exchange, Outcome, Reply
 from colonnade.lifecycle.watching.rules import LabelRule
 from colonnade.lifecycle.watching.scoring import answers_of, rows_of, wrongness
 from colonnade.ports.outside.keys import Erased, Keys
-from colonnade.ports.outside.state import State, Transaction
+from colonnade.ports.outside.state import Row, State, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,14 @@ class Truths:
 
     def between(self, first: str, last: str) -> Iterator[Truth]:
         """Those of the requests from one to another, in their order; what was erased is left out."""
-        for row in self._state.rows("truths_between", service=self.service, first=first, last=last):
+        yield from self._opened(self._state.rows("truths_between", service=self.service, first=first, last=last))
+
+    def newest(self, limit: int) -> list[Truth]:
+        """The last ones, newest request first; what was erased is left out."""
+        return list(self._opened(self._state.rows("truths_newest", service=self.service, limit=limit)))
+
+    def _opened(self, rows: Iterable[Row]) -> Iterator[Truth]:
+        for row in rows:
             try:
                 opened = self._keys.open((self._model,), row["sealed"], self._context(row["request"], row["place"]))
             except Erased:

@@ -938,6 +938,10 @@ SELECT count(*) AS count FROM truths WHERE service = :service AND request >= :fi
 -- The request of the row with a truth that so many others follow.
 SELECT request FROM truths WHERE service = :service ORDER BY request DESC, place DESC LIMIT 1 OFFSET :back;
 
+-- name: truths_newest
+-- The last rows with a truth, newest first.
+SELECT request, place, at_ms, sealed FROM truths WHERE service = :service ORDER BY request DESC, place DESC LIMIT :limit;
+
 -- name: truths_forget
 -- Truths about requests that are kept no longer.
 DELETE FROM truths WHERE service = :service AND request < :before;
