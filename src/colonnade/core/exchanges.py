@@ -46,8 +46,8 @@ class Exchange(NamedTuple):
         sent: whose answer was sent. The other arm's reply is there where both were asked, and where the challenger
             could not answer and the champion did instead.
         share: percent of the keys that the challenger had then; 0 in a shadow phase and without a rollout.
-        paired: both were asked whatever the other would do (in a shadow phase, and in the last stage, where nobody hears
-            the champion), so that the two replies may be compared.
+        paired: both were asked whatever the other would do (in a shadow phase, and in the last stage, where it is the
+            champion whom nobody hears), so that the two replies may be compared.
     """
 
     ref: str
