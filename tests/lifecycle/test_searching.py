@@ -101,9 +101,7 @@ def test_equal_inputs_are_searched_once_and_more_trials_cost_only_those(room: Se
     assert room.found() == first
     room.loop.wanted = room.wanted = replace(room.wanted, search=Search(SPACE, 8, "accuracy", True))
     room.settle(60)
-    assert room.found()["trials"][:6] == [
-        {**one, "run": again["run"]} for one, again in zip(first["trials"], room.found()["trials"], strict=False)
-    ]
+    assert room.found()["trials"][:6] == first["trials"]
     assert 2 <= room.leasing.ran.count("train") <= 3
 
 

@@ -27,7 +27,17 @@ from colonnade.lifecycle.seeded import OTHERS
 from colonnade.lifecycle.wanted import Wanted, key_of
 from colonnade.lifecycle.watching.due import Window
 from colonnade.lifecycle.watching.telling import Telling, nothing_told
-from colonnade.lifecycle.work import METRICS, Bench, Place, clear, command, prepare, read_metrics
+from colonnade.lifecycle.work import (
+    LOST,
+    LOST_RETRIES,
+    METRICS,
+    Bench,
+    Place,
+    clear,
+    command,
+    prepare,
+    read_metrics,
+)
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.state import Row, State, Transaction
@@ -116,11 +126,11 @@ class Doing:
         artifact = self._split(step, steps) if step.step == "split" else self._package(steps)
         if artifact is None:
             return False
-        begun = replace(self.pipelines.begin_inline(keyed), started_ms=began)
+        begun = self.pipelines.at_once(keyed, began)
         before = steps["snapshot" if step.step == "split" else "evaluate"]
         gave = artifact.digest if step.step == "package" else None
         given = [steps["snapshot"].subject] if step.step == "split" else []
-        self.pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=before.run)
+        self.pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=before.run, begins=True)
         return True
 
     def _incumbent(self, steps: Mapping[str, Step]) -> str:
@@ -177,7 +187,7 @@ class Doing:
         if rows:
             self.pipelines.cached(keyed, rows[0])
             return True
-        begun = replace(self.pipelines.begin_inline(keyed), started_ms=began)
+        begun = self.pipelines.at_once(keyed, began)
         dataset, tools = self.tools.state.new_id("dst"), self.tools
         self.pipelines.finish(
             begun,
@@ -185,6 +195,7 @@ class Doing:
             subject=dataset,
             given=[dataset],
             told=found.told(),
+            begins=True,
             also=model_entries.dataset_snapshotted(
                 tools.journal.stamp(tools.actor),
                 tools.journal.mac,
@@ -298,7 +309,7 @@ class Doing:
         error = f"took longer than {self.wanted.timeout_ms // 1000} s" if late else f"{over.outcome} (exit {over.code})"
         error += f": {said[-1][:300]}" if said else ""
         clear(place)
-        if step.attempts <= self.wanted.retries:
+        if step.attempts <= self.wanted.retries + LOST_RETRIES * (over.outcome == LOST):
             pause = BACK_OFF_MS[min(step.attempts - 1, len(BACK_OFF_MS) - 1)]
             self.pipelines.again(step, error, tools.state.now_ms() + pause)
         elif step.step == "compare":

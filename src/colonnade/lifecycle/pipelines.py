@@ -113,7 +113,7 @@ class Pipelines:
         tx.run("pipeline_step_set", **values)
 
     def begin_inline(self, step: Step) -> Step:
-        """A step of ours begins: it gets a run of its own."""
+        """A step of ours begins that will go on for long: it gets a run of its own."""
         run, now = self._state.new_id("run"), self._state.now_ms()
         begun = replace(step, state="running", run=run, started_ms=now, attempts=step.attempts + 1)
         with self._state.transaction() as tx:
@@ -132,6 +132,11 @@ class Pipelines:
             self.set(tx, begun)
         return begun
 
+    def at_once(self, step: Step, started_ms: int) -> Step:
+        """A step of ours that has been done: with a run of its own, which `finish(begins=True)` writes."""
+        run = self._state.new_id("run")
+        return replace(step, state="running", run=run, started_ms=started_ms, attempts=step.attempts + 1)
+
     def finish(
         self,
         step: Step,
@@ -141,11 +146,14 @@ class Pipelines:
         code: str | None = None,
         gave: str | None = None,
         given: Sequence[str] = (),
-        follows: str | None = None,
+        follows: str | Sequence[str] | None = None,
         told: Mapping[str, Any] | None = None,
         also: Leaf | None = None,
+        begins: bool = False,
     ) -> Step:
-        """A step has its result: it is kept under its key, and never done again for it."""
+        """A step has its result: it is kept under its key, and never done again for it. `begins`: it was done at once,
+        and its run (`at_once`) is written with its result: killed before, there is no trace of it.
+        """
         now = self._state.now_ms()
         done = replace(
             step,
@@ -156,6 +164,11 @@ class Pipelines:
             told=json.dumps(dict(told or {}), ensure_ascii=False),
         )
         with self._state.transaction() as tx:
+            if begins:
+                tx.run(
+                    "run_add_over", id=step.run, project=self._journal.project, kind=step.step, subject=step.pipeline,
+                    why="a step", created_ms=step.started_ms, finished_ms=now, parent=step.pipeline,
+                )  # fmt: skip
             tx.run(
                 "step_add",
                 project=self._journal.project,
@@ -166,7 +179,8 @@ class Pipelines:
                 finished_ms=now,
             )
             self.set(tx, done)
-            self._end_run(tx, step, "done", "", now)
+            if not begins:
+                self._end_run(tx, step, "done", "", now)
             if also is not None:
                 tx.append(also)
             tx.append(self._entry(step, "succeeded", now, code, gave, given, follows))
@@ -277,7 +291,7 @@ class Pipelines:
         code: str | None,
         gave: str | None,
         given: Sequence[str],
-        follows: str | None,
+        follows: str | Sequence[str] | None,
     ) -> Any:
         return model_entries.step_finished(
             self._journal.stamp(self._actor),

@@ -22,8 +22,12 @@ from typing import Any
 
 from colonnade.core.errors import UsageError
 from colonnade.lifecycle import seeded
+from colonnade.ports.outside.state import State
 
 METRICS = "metrics.json"
+LOST, LOST_RETRIES = "lost", 5
+"""A try whose supervisor was killed, so that nobody knows how it ended, says nothing against the script: so many more
+tries than the declaration allows are spent on those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,19 @@ def read_metrics(place: Place) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise UsageError(f"the metric {name!r} is {value!r}, not a finite number", code="metrics_missing")
     return {str(name): float(value) for name, value in told.items()}
+
+
+def sweep(state: State, where: Path) -> None:
+    """Remove the folders of tries that are over: whoever was to empty them was killed just then. Before any loop steps.
+
+    A folder is named PIPELINE-STEP-TRY; whatever is named otherwise (replicas) is somebody else's.
+    """
+    for folder in where.iterdir() if where.is_dir() else ():
+        pipeline, _, rest = folder.name.partition("-")
+        rows = state.rows("pipeline_steps", pipeline=pipeline)
+        names = {f"{row['step'].strip('()')}-{row['attempts']}" for row in rows if row["state"] == "running"}
+        if pipeline.startswith("run_") and rest and rest not in names:
+            clear(Place(folder))
 
 
 def clear(place: Place) -> None:

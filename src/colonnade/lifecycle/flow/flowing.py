@@ -23,7 +23,7 @@ from colonnade.lifecycle.flow.script import collected, laid_out
 from colonnade.lifecycle.flow.tools import BACK_OFF_MS, Failed, Tools
 from colonnade.lifecycle.pipelines import Step
 from colonnade.lifecycle.wanted import key_of
-from colonnade.lifecycle.work import Place, clear
+from colonnade.lifecycle.work import LOST, LOST_RETRIES, Place, clear
 from colonnade.ports.outside.state import Row, Transaction
 from colonnade.ports.rowlease import RowLease
 from colonnade.ports.skills.leases import Over, Wish
@@ -93,10 +93,12 @@ class Flowing:
         step = self.steps.get(RESULT)
         return step.artifact if step else ""
 
-    def stop(self) -> None:
-        """End what still runs of it: it has failed elsewhere, or is over."""
-        for name in sorted(self._asked):
-            self._tools.leasing.release(self.steps[name].lease)
+    def stop(self) -> dict[Place, str]:
+        """End what still runs of it, which has failed elsewhere; folder -> lease of each."""
+        steps = [self.steps[name] for name in sorted(self._asked)]
+        for step in steps:
+            self._tools.leasing.release(step.lease)
+        return {Place(self._tools.bench.folder / _try(step)): step.lease for step in steps}
 
     @property
     def last_runs(self) -> list[str]:
@@ -236,7 +238,7 @@ class Flowing:
         self._asked.discard(name)
         place = Place(tools.bench.folder / _try(step))
         if over.outcome != "succeeded":
-            self._missed(step, _said(over, late, node), place, node)
+            self._missed(step, _said(over, late, node), place, node, LOST_RETRIES * (over.outcome == LOST))
             return
         try:
             artifact, keep = collected(tools, place)
@@ -252,9 +254,9 @@ class Flowing:
         self._results.put(name, artifact)
         self._has(name)
 
-    def _missed(self, step: Step, error: str, place: Place, node: Node | None) -> None:
+    def _missed(self, step: Step, error: str, place: Place, node: Node | None, more: int = 0) -> None:
         clear(place)
-        if step.attempts <= (node.retries if node else PLAN_RETRIES):
+        if step.attempts <= (node.retries if node else PLAN_RETRIES) + more:
             pause = BACK_OFF_MS[min(step.attempts - 1, len(BACK_OFF_MS) - 1)]
             self.steps[step.step] = self.rows.missed(step, error, self._tools.state.now_ms() + pause)
             self._later.append(step.step)

@@ -15,6 +15,7 @@ from colonnade.lifecycle.closure import closure
 from colonnade.lifecycle.flow.flowing import Flow, Flowing
 from colonnade.lifecycle.flow.tools import Failed, Tools
 from colonnade.lifecycle.pipelines import Pipelines
+from colonnade.lifecycle.work import Place, clear
 from colonnade.ports.outside.state import Row, Transaction
 from colonnade.ports.rowlease import RowLease
 
@@ -29,6 +30,7 @@ class FlowLoop:
         self.pipelines = Pipelines(tools.state, tools.journal, tools.actor)
         self._flowing: dict[str, Flowing] = {}
         self._under_way: list[str] = []
+        self._left: dict[Place, str] = {}
         self._stale = threading.Event()
         self._stale.set()
         self.trouble: ColonnadeError | None = None
@@ -55,7 +57,15 @@ class FlowLoop:
         self._due()
         for run in list(self._under_way):
             self._advance(run)
-        return bool(self._under_way) or self._stale.is_set()
+        self._tidy()
+        return bool(self._under_way or self._left) or self._stale.is_set()
+
+    def _tidy(self) -> None:
+        """Remove the folders of calls that were ended because another of their run had failed."""
+        for place, lease in list(self._left.items()):
+            if self._tools.leasing.look(lease) is not None:
+                clear(place)
+                del self._left[place]
 
     def _due(self) -> None:
         every = self.flow.every_ms
@@ -106,7 +116,7 @@ class FlowLoop:
             with self._tools.state.transaction() as tx:
                 write(tx)
         else:
-            flowing.stop()
+            self._left |= flowing.stop()
             flowing.rows.flush(write)
         self._flowing.pop(str(row["run"]), None)
         self._under_way = [run for run in self._under_way if run != row["run"]]

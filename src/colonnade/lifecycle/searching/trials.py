@@ -19,7 +19,7 @@ from colonnade.lifecycle.pipelines import Step, step_of
 from colonnade.lifecycle.searching.space import PROGRESS, Search, falls_behind, read_progress
 from colonnade.lifecycle.searching.told import PRUNED, told_of
 from colonnade.lifecycle.wanted import Wanted, key_of
-from colonnade.lifecycle.work import Place, clear, command, prepare, read_metrics
+from colonnade.lifecycle.work import LOST, LOST_RETRIES, Place, clear, command, prepare, read_metrics
 from colonnade.ports.outside.state import Transaction
 from colonnade.ports.outside.tuner import Tried
 from colonnade.ports.skills.leases import Wish
@@ -186,7 +186,7 @@ class Searching:
         why = (
             "took too long" if late else f"{over.outcome} (exit {over.code})" + (f": {said[-1][:200]}" if said else "")
         )
-        if trial.attempts <= self._wanted.retries and not late:
+        if trial.attempts <= self._wanted.retries + LOST_RETRIES * (over.outcome == LOST) and not late:
             again = replace(trial, state="waiting", lease="", run="", error=why,
                             not_before_ms=self._tools.state.now_ms() + 1000)  # fmt: skip
             return self._write(again)
@@ -245,9 +245,13 @@ class Searching:
             raise UsageError(f"not one of {len(told)} trials ended well: {reason}", code="search_failed")
         best = max(well, key=lambda one: one["value"] if self._search.maximize else -one["value"])
         shown = [{**one, "progress": len(one["progress"])} for one in told]
+        for one in shown:  # equal searches give equal artifacts: which run did it stands in the rows
+            del one["run"]
         about = {"parameters": best["parameters"], "value": best["value"], "metric": self._search.metric}
         artifact = self._tools.artifacts.put("search", {}, {**about, "trials": shown})
-        self._doing.pipelines.finish(step, artifact.digest, follows=steps["split"].run, told={
+        best_runs = [one.run for one in trials.values() if one.step.endswith(f"-{told.index(best)}")]
+        follows = list(dict.fromkeys([steps["split"].run, *best_runs]))
+        self._doing.pipelines.finish(step, artifact.digest, follows=follows, told={
             **json.loads(step.told), "best": about, "trials": len(told), "pruned": sum(one["pruned"] for one in told),
         })  # fmt: skip
 

@@ -64,6 +64,7 @@ class Holding:
             }
         )
         mark = (hold.reason, hold.alarm, hold.until_ms)
+        self._remember()
         if told == self._told:
             return
         with tools.state.transaction() as tx:
@@ -78,13 +79,21 @@ class Holding:
                         until_ms=hold.until_ms,
                     )
                 )
-        self._told, self._entered, self._read = told, mark, True
+        self._told, self._entered = told, mark
+
+    def _remember(self) -> None:
+        """What the daemon before us has told already."""
+        if self._read:
+            return
+        rows = self._tools.state.rows("meta_get", key=self.key)
+        self._told, self._read = (rows[0]["value"] if rows else ""), True
+        if self._told:
+            held = json.loads(self._told)
+            self._entered = held["reason"], held["alarm"], held["until_ms"]
 
     def clear(self) -> None:
         """Nothing waits."""
-        if not self._read:
-            rows = self._tools.state.rows("meta_get", key=self.key)
-            self._told, self._read = (rows[0]["value"] if rows else ""), True
+        self._remember()
         if self._told:
             with self._tools.state.transaction() as tx:
                 tx.run("meta_put", key=self.key, value="")
