@@ -131,9 +131,15 @@ class House:
             return difference
 
     def break_leases(self) -> None:
-        """End the row leases of a daemon that was killed: our lock on the state directory says that it is gone."""
+        """End the row leases of a daemon that was killed, and remove what it had no time to: our lock on the state
+        directory says that it is gone.
+        """
         with self.state.transaction() as tx:
             tx.run("leases_break")
+        if self.places.work.is_dir():
+            from colonnade.lifecycle.work import sweep
+
+            sweep(self.state, self.places.work)
 
     def stored_embedder(self, specification: str) -> str | None:
         """The id under which vectors of that embedder are stored already."""
