@@ -25,6 +25,12 @@ OLD_S = 420.0
 """Who has waited this long goes before everyone who has not, but for claims of several devices."""
 STARVING_S = 480.0
 """Who has waited this long reserves a node, even for one device."""
+PARTNERS_MILLI = 700
+"""A share smaller than this can have a neighbour on its device, so that it is worth while to wait for one."""
+PARTNERS_S = 10.0
+"""For so long it takes its turn after everyone who wants a whole device."""
+SHARED = 1.4
+"""A share counts for so much more than its size: what it leaves of a device is often of no use."""
 SMALLEST = 0.2
 """Of a device: smaller shares, and work without one, take their turn as if they asked for this much."""
 
@@ -49,14 +55,20 @@ def in_turn(waiting: Iterable[Waiting], t_s: float) -> list[Waiting]:
 
     Shortest expected work first keeps the mean wait low when more is asked than there is; age bounds the longest wait.
     Work counts by the root of its share: a small share that runs long is a better guest than a whole device that does.
+    Small shares come last at first: they start where a device is shared already, and a whole device that has just come
+    free goes to whoever needs all of it.
     """
 
     def turn(one: Waiting) -> tuple[int, float, float]:
-        if one.claim.gpus > 1:
+        claim, waited_s = one.claim, t_s - one.since_s
+        if claim.gpus > 1:
             return 0, one.since_s, 0.0
-        if t_s - one.since_s > OLD_S:
+        if waited_s > OLD_S:
             return 1, one.since_s, 0.0
-        return 2, one.expected_s * max(SMALLEST, one.claim.milli / WHOLE) ** 0.5, one.since_s
+        shared = claim.gpus == 1 and claim.gpu_milli < WHOLE
+        work = one.expected_s * max(SMALLEST, claim.milli / WHOLE) ** 0.5 * (SHARED if shared else 1.0)
+        last = shared and claim.gpu_milli < PARTNERS_MILLI and waited_s < PARTNERS_S
+        return (3 if last else 2), work, one.since_s
 
     return sorted(waiting, key=turn)
 

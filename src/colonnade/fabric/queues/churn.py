@@ -4,8 +4,8 @@
 Its state is a `Cluster` and dictionaries. No I/O, no clock (time is given), no process: `colonnade simulate --drive
 queue` and the fabric's loop call the same `step`. How it keeps claims of several devices from waiting:
 
-1. Nodes that could host most such claims, and that are empty or run only such claims, are *kept*: other work goes
-   there when it fits nowhere else.
+1. Nodes that could host most such claims, and that are empty or run only such claims, are *kept*; those nearest to
+   empty *drain* (`draining`): other work goes to either when it fits nowhere else.
 2. A claim of several devices that fits nowhere gets a planned evacuation at once, if one is within the budget.
 3. Otherwise it reserves a node and gathers room there (`backfill`).
 """
@@ -23,6 +23,7 @@ from colonnade.core.claims import WHOLE, Claim
 from colonnade.fabric.placement.cluster import Cluster, Placer, Slot
 from colonnade.fabric.placement.gradient import Gradient
 from colonnade.fabric.queues.backfill import Reservation, Waiting, expected, gather, in_turn, reserve
+from colonnade.fabric.queues.draining import AHEAD_S, Draining, emptying_cost
 from colonnade.fabric.queues.evacuate import Budget, Evacuation, Move, Running, plan_evacuation
 from colonnade.fabric.queues.runtimes import Past, Runtimes
 
@@ -40,6 +41,19 @@ LOOSE_PART = 0.5
 """Of the work that may be moved: nodes for so much of it are left to it, so that some nodes can be emptied."""
 MOST_MOVES = 16
 """Of one planned evacuation."""
+SCARCE = 30
+"""With fewer moves left than this, one empty kept node stays so: emptying it anew takes moves that are missing."""
+HELD_BACK = 14
+"""While no more than this wait; behind a longer queue eight idle devices cost more than moves do."""
+SMALL_PART = 0.05
+"""Of the cluster: only a node that has no more of its devices is left idle so."""
+QUEUE, LONG_QUEUE = 10, 15
+"""Where so many wait, room for a claim of many devices is gathered only after a while: for every device that it gets,
+another one waits. Where the queue is long, each that waits adds to the while."""
+PATIENCE_S, EACH_S, MOST_PATIENCE_S = 60.0, 15.0, 450.0
+"""That while, what each in a long queue adds, and the most that it may become."""
+LATER_S = 300.0
+"""Where moves are scarce, what is expected to end within this counts as good as gone instead: there is time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +83,24 @@ class Allowance:
         lost_part: GPU-seconds that moves for one claim may lose, as a part of those that it is expected to run.
     """
 
-    ahead: float = 110.0
-    part: float = 0.0045
+    ahead: float = 60.0
+    part: float = 0.007
     late_s: float = 30.0
-    late_ahead: float = 70.0
-    late_part: float = 0.001
+    late_ahead: float = 60.0
+    late_part: float = 0.002
     lost_part: float = 0.3
 
     def budget(self, one: Waiting, t_s: float, arrived: int, moved: int) -> Budget:
         """What may be moved for it now."""
-        moves = self.ahead + self.part * arrived - moved
+        moves = self.left(arrived, moved)
         if t_s - one.since_s > self.late_s:
             moves += self.late_ahead + self.late_part * arrived
         work_gpu_s = one.expected_s * max(WHOLE, one.claim.milli) / WHOLE
         return Budget(max(0, int(moves)), self.lost_part * work_gpu_s)
+
+    def left(self, arrived: int, moved: int) -> float:
+        """Moves that there may be now for whoever has just come."""
+        return self.ahead + self.part * arrived - moved
 
 
 class Scheduler:
@@ -122,9 +140,11 @@ class Scheduler:
         hosted = _hosted(cluster, history)
         self._worth = (hosted > 0) & (hosted >= MOST_HOSTED * hosted.max(initial=0))
         self._rare = hosted == hosted.max(initial=0)
+        self._small = cluster.open.sum(1) <= SMALL_PART * cluster.open.sum()
         self._empty = np.ones(len(cluster.nodes), dtype=bool)
         self._loose = _loose(cluster, hosted, history, movable)
         self._kept = self._worth.copy()
+        self._draining = Draining(len(cluster.nodes))
 
     def step(
         self, t_s: float, arrivals: Sequence[Arrival], ended: Sequence[Hashable]
@@ -136,6 +156,7 @@ class Scheduler:
             mean_s = self.runtimes.mean(one.claim, one.qos)
             self.waiting[one.id] = Waiting(one.id, one.claim, one.qos, t_s, mean_s)
         self.arrived += len(arrivals)
+        self._draining.choose(t_s, self._worth & ~self._kept, lambda node: self._emptying(node, t_s))
         moves: list[Move] = []
         starts: list[Start] = []
         hopeless: set[Claim] = set()
@@ -154,21 +175,33 @@ class Scheduler:
         return moves, starts
 
     def _ordinary(self, waiting: Waiting) -> Slot | None:
-        """A slot outside the kept nodes; else on the kept node in most use."""
+        """A slot outside the kept and the draining nodes; else on the draining, else on the kept node in most use."""
         claim, choose, open_ = waiting.claim, self.placer.choose, ~self._kept
         slot = None
         if not claim.gpus:
             slot = choose(claim, open_ & ~self._worth)
         elif self.movable != "all":
             slot = choose(claim, open_ & (self._loose if self._may_move(waiting.qos) else ~self._loose))
-        slot = slot or choose(claim, open_)
+        slot = slot or choose(claim, open_ & ~self._draining.mask)
         if slot is not None:
             return slot
-        fitting = np.flatnonzero(self.cluster.fitting(claim) & self._kept & self._unreserved())
-        if not len(fitting):
+        fitting = self.cluster.fitting(claim) & self._unreserved()
+        draining = self._draining.furthest(fitting & open_)
+        if draining is not None:
+            return choose(claim, self._only(draining))
+        kept = np.flatnonzero(fitting & self._kept & ~self._spared()).tolist()
+        if not kept:
             return None
-        fullest = min(fitting.tolist(), key=lambda node: (int(self.cluster.milli[node].sum()), node))
+        fullest = min(kept, key=lambda node: (int(self.cluster.milli[node].sum()), node))
         return choose(claim, self._only(fullest))
+
+    def _spared(self) -> NDArray[np.bool_]:
+        """[N] at most one empty kept node that ordinary work does not get: where moves are scarce and few wait."""
+        mask = np.zeros(len(self.cluster.nodes), dtype=bool)
+        if len(self.waiting) <= HELD_BACK and self._scarce():
+            empty = np.flatnonzero(self._kept & self._empty & self._small).tolist()
+            mask[sorted(empty, key=lambda node: (bool(self._rare[node]), node))[:1]] = True
+        return mask
 
     def _room_for(self, waiting: Waiting, t_s: float, moves: list[Move], homeless: set[Claim]) -> Slot | None:
         """A slot for a large claim: a free one, or one that an evacuation frees, whose moves are appended."""
@@ -181,6 +214,8 @@ class Scheduler:
         )
         if slot is not None:
             return slot
+        if waiting.id not in self._reserved and self._patient(waiting, t_s):
+            return None
         budget = self.allowance.budget(waiting, t_s, self.arrived, self.moved)
         if self._plan_due(waiting.id, t_s):
             self._planned_s[waiting.id] = t_s
@@ -201,6 +236,22 @@ class Scheduler:
             return None
         self._apply(done, moves)
         return choose(claim, self._only(reservation.node))
+
+    def _scarce(self) -> bool:
+        return self.allowance.left(self.arrived, self.moved) < SCARCE
+
+    def _patient(self, waiting: Waiting, t_s: float) -> bool:
+        """Whether a claim of many devices lets a long queue go on for a while."""
+        queue = len(self.waiting)
+        patience_s = min(MOST_PATIENCE_S, PATIENCE_S + EACH_S * max(0, queue - LONG_QUEUE))
+        return waiting.claim.gpus > 2 and queue >= QUEUE and t_s - waiting.since_s < patience_s
+
+    def _emptying(self, node: int, t_s: float) -> float:
+        there = []
+        for name, one in self._on[node].items():
+            qos, since_s = self._began[name]
+            there.append((one.claim, 1 - self.runtimes.ends_within(one.claim, qos, t_s - since_s, AHEAD_S)))
+        return emptying_cost(there)
 
     def _plan_due(self, name: Hashable, t_s: float) -> bool:
         return t_s - self._planned_s.get(name, -PLAN_AGAIN_S) >= PLAN_AGAIN_S
@@ -231,9 +282,11 @@ class Scheduler:
         if before is None and len(self._reserved) >= (MOST_RESERVED if waiting.claim.gpus > 1 else 1):
             return
 
+        moment_s = LATER_S if self._scarce() else MOMENT_S
+
         def stays(name: Hashable) -> tuple[float, float]:
             qos, since_s = self._began[name]
-            return expected(self.runtimes, self.running[name].claim, qos, t_s - since_s, MOMENT_S)
+            return expected(self.runtimes, self.running[name].claim, qos, t_s - since_s, moment_s)
 
         now = before.node if before else None
         found = reserve(self.cluster, self._there, waiting.claim, stays, ~self._unreserved(waiting.id), now)

@@ -111,15 +111,18 @@ def plan_evacuation(
         if victims and within(budget, [running[one] for one in victims]):
             ranked.append((sum(running[one].price for one in victims), node, victims))
     ranked.sort(key=lambda item: item[:2])
-    for _, node, victims in ranked[:tries]:
+    best: Evacuation | None = None
+    for price, node, victims in ranked[:tries]:
+        if best is not None and price >= best.price:
+            break
         trial = _Trial(cluster, dict(running), placer, budget)
-        if trial.clear(node, victims, homes, large_homes, chain):
-            slot = placer.choose(claim, _only(cluster, node))
-            trial.undo()
-            if slot is not None:
-                return trial.plan(slot)
+        cleared = trial.clear(node, victims, homes, large_homes, chain)
+        slot = placer.choose(claim, _only(cluster, node)) if cleared else None
         trial.undo()
-    return None
+        if slot is not None:
+            plan = trial.plan(slot)
+            best = plan if best is None or plan.price < best.price else best
+    return best
 
 
 class _Trial:
