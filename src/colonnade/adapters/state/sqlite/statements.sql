@@ -958,6 +958,10 @@ UPDATE alarms SET ended_ms = :ended_ms WHERE id = :id AND ended_ms IS NULL;
 -- The last pipeline that an alarm began.
 UPDATE alarms SET run = :run WHERE id = :id;
 
+-- name: alarm_get
+-- One alarm.
+SELECT * FROM alarms WHERE id = :id;
+
 -- name: alarms_open
 -- Alarms of now, oldest first.
 SELECT * FROM alarms WHERE project = :project AND ended_ms IS NULL ORDER BY id;
@@ -974,3 +978,109 @@ WHERE p.model = :model AND l.granted_ms IS NOT NULL AND (l.ended_ms IS NULL OR l
 -- name: pipelines_since
 -- A model's pipelines that began since an instant, newest first.
 SELECT run, state, wanted, created_ms, finished_ms FROM pipelines WHERE model = :model AND created_ms >= :since_ms ORDER BY run DESC;
+
+-- name: entries_end
+-- The place of the newest leaf in the order of appending; 0 for an empty log.
+SELECT coalesce(max(seq), 0) AS seq FROM entries;
+
+-- name: entries_of_models_after
+-- What happened to models, pipelines and what is served since a place, oldest first.
+SELECT seq, id, kind, bytes FROM entries
+WHERE seq > :seq AND kind IN ('model.promoted', 'rollout.moved', 'run.finished', 'alarm.raised') ORDER BY seq LIMIT :limit;
+
+-- name: notice_add
+-- A receiver is to be told, once.
+INSERT INTO notices (receiver, id, project, event, body, at_ms, next_ms) VALUES (:receiver, :id, :project, :event, :body, :at_ms, :at_ms)
+ON CONFLICT DO NOTHING;
+
+-- name: notices_due
+-- What a receiver is to be told by now.
+SELECT id, event, body, at_ms, attempts FROM notices WHERE receiver = :receiver AND state = 'waiting' AND next_ms <= :now_ms
+ORDER BY next_ms, id LIMIT :limit;
+
+-- name: notices_next
+-- When a receiver is to be told next; NULL for nothing to tell.
+SELECT min(next_ms) AS next_ms FROM notices WHERE receiver = :receiver AND state = 'waiting';
+
+-- name: notice_tried
+-- What came of a try.
+UPDATE notices SET state = :state, attempts = attempts + 1, next_ms = :next_ms, ended_ms = :ended_ms, error = :error
+WHERE receiver = :receiver AND id = :id AND state = 'waiting';
+
+-- name: notices_of_project
+-- How many notices of each state each receiver has, and since when the oldest stands there.
+SELECT receiver, state, count(*) AS count, min(at_ms) AS since_ms, max(error) AS error FROM notices WHERE project = :project GROUP BY receiver, state;
+
+-- name: notices_drop
+-- A receiver that is declared no longer is told nothing more.
+DELETE FROM notices WHERE receiver = :receiver AND state = 'waiting';
+
+-- name: notices_forget
+-- What was told long ago.
+DELETE FROM notices WHERE state <> 'waiting' AND ended_ms < :before_ms;
+
+-- name: trace_add
+-- Traces of a moment, in one piece.
+INSERT INTO traces (id, project, holder, first_ms, last_ms, count, failed, sealed)
+VALUES (:id, :project, :holder, :first_ms, :last_ms, :count, :failed, :sealed);
+
+-- name: trace_place_add
+-- A trace whose id does not say when it began lies in this piece.
+INSERT OR IGNORE INTO trace_places (trace, piece) VALUES (:trace, :piece);
+
+-- name: trace_pieces_of
+-- Pieces in which a trace lies, by its id.
+SELECT t.id, t.holder, t.first_ms, t.last_ms, t.count FROM trace_places p JOIN traces t ON t.id = p.piece WHERE p.trace = :trace ORDER BY t.id;
+
+-- name: traces_between
+-- Pieces whose first trace began in a time, newest first.
+SELECT id, holder, first_ms, last_ms, count, failed FROM traces
+WHERE project = :project AND first_ms >= :from_ms AND first_ms <= :to_ms ORDER BY first_ms DESC LIMIT :limit;
+
+-- name: trace_get
+-- One piece.
+SELECT id, holder, first_ms, last_ms, count, failed, sealed FROM traces WHERE id = :id;
+
+-- name: traces_size
+-- How much is kept.
+SELECT count(*) AS pieces, coalesce(sum(count), 0) AS traces, coalesce(sum(length(sealed)), 0) AS bytes FROM traces WHERE project = :project;
+
+-- name: traces_oldest
+-- The oldest pieces, those of before a moment.
+SELECT id FROM traces WHERE project = :project AND first_ms < :before_ms ORDER BY first_ms LIMIT :limit;
+
+-- name: trace_forget
+-- A piece goes.
+DELETE FROM traces WHERE id = :id;
+
+-- name: trace_places_forget
+-- What was known of a piece's traces goes with it.
+DELETE FROM trace_places WHERE piece = :id;
+
+-- name: runs_ended_after
+-- Runs that are over, in the order in which they ended, after a place in it.
+SELECT id, kind, subject, state, why, created_ms, finished_ms, done, total, counts, error, parent FROM runs
+WHERE project = :project AND finished_ms IS NOT NULL AND (finished_ms, id) > (:finished_ms, :id) AND finished_ms <= :until_ms ORDER BY finished_ms, id LIMIT :limit;
+
+-- name: runs_begun_after
+-- Runs in the order in which they began, after a place in it.
+SELECT id, kind, subject, state, why, created_ms, finished_ms, done, total, counts, error, parent FROM runs
+WHERE project = :project AND (created_ms, id) > (:created_ms, :id) AND created_ms <= :until_ms ORDER BY created_ms, id LIMIT :limit;
+
+-- name: steps_of_run
+-- The steps of pipelines whose own run this is.
+SELECT pipeline, step, place, state, key, run, lease, artifact, subject, attempts, error, told, started_ms, finished_ms FROM pipeline_steps WHERE run = :run;
+
+-- name: pipelines_by_outcome
+-- How many pipelines of each model and flow ended how.
+SELECT p.model, coalesce(m.name, f.name, '') AS name, p.state, p.outcome, count(*) AS count FROM pipelines p
+LEFT JOIN models m ON m.id = p.model LEFT JOIN flows f ON f.id = p.model WHERE p.project = :project GROUP BY 1, 2, 3, 4;
+
+-- name: rollouts_by_model
+-- The rollouts that are under way.
+SELECT r.id, m.name, r.state, r.stage, r.share_millionths FROM rollouts r JOIN models m ON m.id = r.model WHERE r.project = :project AND r.state <> 'ended';
+
+-- name: waits_ended_since
+-- How long the leases waited that were granted since.
+SELECT q.name AS queue, l.asked_ms, l.granted_ms FROM leases l JOIN queues q ON q.id = l.queue
+WHERE l.project = :project AND l.granted_ms IS NOT NULL AND l.granted_ms > :since_ms ORDER BY l.granted_ms LIMIT 10000;
