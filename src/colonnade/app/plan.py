@@ -54,6 +54,8 @@ def _things(declaration: Mapping[str, Any]) -> dict[str, Any]:
         things[f"pipeline/{name}"] = body
     if "tracking" in declaration:
         things[f"project/{declaration['project']}"]["tracking"] = declaration["tracking"]
+    if declaration.get("notify"):
+        things[f"project/{declaration['project']}"]["notify"] = declaration["notify"]
     compute = declaration.get("compute")
     if compute is not None:
         things["compute/devices"] = {key: value for key, value in compute.items() if key not in {"queues", "jobs"}}

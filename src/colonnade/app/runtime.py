@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from colonnade.app import wiring
 from colonnade.app.alarms import Alarms
 from colonnade.app.house import House
+from colonnade.app.notifying import Notifying
 from colonnade.app.writer import GroupWriter
 from colonnade.core.errors import ColonnadeError
 from colonnade.govern.ledger.sequencer import LEASE, Sequencer
@@ -61,6 +62,7 @@ class Runtime:
         self.house = house
         house.on_open = self.start
         self.alarms = Alarms(house.places.alarms)
+        self.notifying: Notifying | None = None
         self._unrecorded = False
         self.writer = GroupWriter(house.state, lambda: house.recording.forget(), self._recorded)
         self._lease = RowLease(house.state, LEASE, house.holder)
@@ -71,6 +73,7 @@ class Runtime:
     def start(self) -> None:
         """Start the threads that are not running yet; called again after each declaration."""
         with self._lock:
+            self._open_notices()  # first: what happens from now on is told
             for name, loop in self.house.loops.items():
                 self._thread(f"ingest/{name}", functools.partial(self._ingest, name, loop))
             self._thread("sequencer", self._sequence)
@@ -106,6 +109,14 @@ class Runtime:
             self._sequencer.drain()
         self._lease.release()
         self.alarms.close()
+
+    def _open_notices(self) -> None:
+        declared = self.house.declaration.notify if self.house.declaration is not None else []
+        if self.notifying is None:
+            self.notifying = Notifying(self.house, self.alarms)
+        self.notifying.apply(declared)
+        if declared:
+            self._thread("notices", functools.partial(self._notify, self.notifying))
 
     def _thread(self, name: str, target: Callable[[], None]) -> None:
         if name not in self._threads:
@@ -208,6 +219,15 @@ class Runtime:
                 except Exception as error:
                     self._failed(f"watching/{name}", error)
             self.house.stop.wait(WATCH_AGAIN_S if busy else WATCH_S)
+
+    def _notify(self, notifying: Notifying) -> None:
+        """What happened to models, for who is told of it."""
+        while not self.house.stop.wait(LOOK_EVERY_S):
+            try:
+                notifying.step()
+                self.alarms.clear("notices")
+            except Exception as error:
+                self._failed("notices", error)
 
     def _log_run(self, name: str, loop: IngestLoop) -> None:
         """One line for the run that just ended: no path, no text."""

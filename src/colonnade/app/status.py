@@ -9,6 +9,7 @@ from typing import Any
 
 from colonnade.app.active import read_active
 from colonnade.app.models import model_status
+from colonnade.app.notified import notices_status
 from colonnade.app.ringing import alarms_status
 from colonnade.app.tracked import tracking_status
 from colonnade.core.quantities import rfc3339
@@ -59,6 +60,8 @@ def read_status(state: State, keys: Keys, *, running: bool, url: str = "", pid: 
         document["compute"] = compute_status(state, project)
     document["alarms"] = alarms_status(state, project)
     document["tracking"] = tracking_status(state, keys, project)
+    if declared.get("notify"):
+        document["notices"] = notices_status(state, project, declared["notify"])
     counts = state.rows("entries_count")[0]
     document["ledger"] = {"entries": counts["count"], "sequenced": counts["sequenced"]}
     return document

@@ -26,6 +26,7 @@ from colonnade.ports.outside.executor import Executor
 from colonnade.ports.outside.hints import Hints
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.models import Embedder
+from colonnade.ports.outside.notices import Post
 from colonnade.ports.outside.parsers import Parsers
 from colonnade.ports.outside.publishing import Publishing
 from colonnade.ports.outside.sources import Sources
@@ -101,6 +102,13 @@ def open_publishing(target: str) -> Publishing:
     if target.startswith(("https://", "http://")):
         return UrlPublishing(target)
     return GitPublishing(Path(target[4:])) if target.startswith("git:") else FilePublishing(Path(target))
+
+
+def open_webhook() -> Post:
+    """How a notice is handed to an address."""
+    from colonnade.adapters.notices.webhook import post
+
+    return post
 
 
 def open_blobs(places: Places) -> Blobs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colonnade.app.presence import find_daemon, pause
@@ -89,6 +89,8 @@ def show(document: Mapping[str, Any]) -> None:
         ill = f", {paint(str(compute['unhealthy']) + ' take no new work', 'yellow')}" if compute["unhealthy"] else ""
         held = f"{shown_milli(compute['used_milli'])} of {compute['devices']} devices held"
         print(f"  compute: {held}{waiting}{ill}")
+    for line in _notices(document.get("notices", [])):
+        print(line)
     for line in _tracking(document["tracking"]):
         print(line)
     for alarm in document["alarms"]:
@@ -105,6 +107,17 @@ def _tracking(tracking: Mapping[str, Any]) -> list[str]:
     for name, model in tracking["models"].items():
         aliases = ", ".join(f"{alias} is {version}" for alias, version in model["aliases"].items())
         lines.append(f"  registered {name}: {model['versions']} versions" + (f"; {aliases}" if aliases else ""))
+    return lines
+
+
+def _notices(receivers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who is told, and whether they take it."""
+    lines = []
+    for one in receivers:
+        waits = f", {one['waiting']:,} wait" if one["waiting"] else ""
+        lost = f", {paint(str(one['given_up']) + ' given up', 'yellow')}" if one["given_up"] else ""
+        why = f" ({one['error']})" if one["error"] else ""
+        lines.append(f"  notices to {one['to']}: {one['sent']:,} sent{waits}{why}{lost}")
     return lines
 
 

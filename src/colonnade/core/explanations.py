@@ -124,6 +124,10 @@ EXPLANATIONS: Mapping[str, str] = {
     "not_empty": "The folder is there and holds something; it is not written into. Give one that is new or empty.",
     "checkpoint": "What was given as a checkpoint is none of this log.",
     "checkpoint_unreadable": "The file of a checkpoint cannot be read. `colonnade checkpoint publish FILE` writes one.",
+    "notify_failed": (
+        "A receiver of `notify` did not take a notice. It is tried again, more and more seldom, for a day; nothing else "
+        "waits for it. Look at its address, its certificate and what it answers."
+    ),
     "publish_failed": "The place that is to keep the checkpoint did not take it. Nothing else was changed; try again.",
     "log_rewritten": (
         "A checkpoint that was published before does not fit the log of now: entries were taken away or rewritten. "

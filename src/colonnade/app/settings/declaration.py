@@ -16,6 +16,7 @@ from colonnade.app.settings.compute import Compute, DepartmentQueue, Job, TeamQu
 from colonnade.app.settings.data import Contract, DataSource
 from colonnade.app.settings.flows import Flow
 from colonnade.app.settings.models import Model, Script
+from colonnade.app.settings.notify import Notify
 from colonnade.app.settings.replicas import MOST, ReplicaClaim, Replicas
 from colonnade.app.settings.retrain import Retrain
 from colonnade.app.settings.rollout import Rollout, Tolerances, differing
@@ -40,6 +41,10 @@ class Access(Strict):
     groups: dict[Name, list[Person | Literal["*"]]] = Field(
         default_factory=lambda: {"everyone": [EVERYBODY]},
         description='Group -> people. "*" means every person of the project.',
+    )
+    approvers: list[Person] = Field(
+        default_factory=list,
+        description="Whose word an erasure needs, beside whoever asks for it; left out, that of any other person.",
     )
 
 
@@ -184,6 +189,7 @@ class Declaration(Strict):
     pipelines: dict[Name, Flow] = Field(default_factory=dict)
     compute: Compute | None = None
     tracking: Tracking = Field(default_factory=Tracking)
+    notify: list[Notify] = Field(default_factory=list, description="Who is told what happens to models.")
     gateway: Gateway = Field(default_factory=Gateway)
     platform: Platform = Field(default_factory=Platform)
 
@@ -286,7 +292,7 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
         "models": Model, "data": DataSource, "contract": Contract, "tracking": Tracking, "retrain": Retrain,
         "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
-        "rollout": Rollout, "tolerances": Tolerances,
+        "rollout": Rollout, "tolerances": Tolerances, "notify": Notify,
     }  # fmt: skip
     for place, step in enumerate(path):
         model = sections.get(str(step), model)
@@ -297,6 +303,10 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
 
 def _check_names(declaration: Declaration, located: Located, file: str) -> None:
     groups = declaration.access.groups
+    for place, person in enumerate(declaration.access.approvers):
+        if person not in declaration.people():
+            line = located.line(("access", "approvers", place))
+            raise _unknown("person", person, declaration.people(), file, line, "access.groups")
     for group in declaration.tracking.groups:
         if group not in groups:
             line = located.line(("tracking", "groups"))
