@@ -30,6 +30,8 @@ def step_finished(
     gave: str | None = None,
     given: Sequence[str] = (),
     follows: str | Sequence[str] | None = None,
+    mac: Mac | None = None,
+    content: str | None = None,
 ) -> Leaf:
     """A step of a pipeline is over.
 
@@ -37,11 +39,13 @@ def step_finished(
         outcome: succeeded, failed.
         code: of the step, as `sha256:HEX`; gave: the model that came out, as `sha256:HEX`.
         given: data sets that it read; follows: the run of the step before it, or of several.
+        content: the digest of the folder that it gave; with `mac` it stands in the entry under the project's own key.
     """
     before = [follows] if isinstance(follows, str) else follows or ()
     refs = [*(("follows", one) for one in before), *some(step=code, model=gave), *(("given", one) for one in given)]
     n = {"attempts": attempts, "ms": ms}
-    return leaf_of(stamp, "step.finished", run, refs, n=n, status={"outcome": outcome, "step": step})
+    macs = macs_of(mac, stamp, stamp.project, content=content) if mac is not None else None
+    return leaf_of(stamp, "step.finished", run, refs, macs, n, {"outcome": outcome, "step": step})
 
 
 def candidate_judged(
@@ -55,13 +59,17 @@ def candidate_judged(
     gates: int,
     failed: int,
     found: Mapping[str, int],
+    mac: Mac | None = None,
+    told: Mapping[str, str] | None = None,
 ) -> Leaf:
     """Whether a model that was trained may go live: allow or deny; `version` is `sha256:HEX`. `found`: the difference
-    from the incumbent and its interval, where they were compared row by row.
+    from the incumbent and its interval, where they were compared row by row. `told`: `findings` and `slices` as they
+    are kept in rows; with `mac` they stand in the entry under the model's own key, and can be proved from it.
     """
     refs = some(on=model, by=run, model=version)
     n = {"failed": failed, "gates": gates, **found}
-    return leaf_of(stamp, "candidate.judged", decision, refs, n=n, status={"verdict": verdict})
+    macs = macs_of(mac, stamp, model, **(told or {})) if mac is not None else None
+    return leaf_of(stamp, "candidate.judged", decision, refs, macs, n, {"verdict": verdict})
 
 
 def model_promoted(

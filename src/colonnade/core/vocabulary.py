@@ -238,14 +238,19 @@ KINDS: Mapping[str, Kind] = {
         "A step of a pipeline is over.",
         "run",
         ("follows", "step", "model", "given"),
-        n={"attempts": "how often it was tried", "ms": "milliseconds of the last try"},
+        {"content": "the digest of the folder that it gave, under the project's key"},
+        {"attempts": "how often it was tried", "ms": "milliseconds of the last try"},
         status={"outcome": ("succeeded", "failed"), "step": _STEP},
     ),
     "candidate.judged": Kind(
         "Whether a model that was trained may go live.",
         "dec",
         ("on", "by", "model"),
-        n={
+        {
+            "findings": "JSON: what each gate found, under the model's key",
+            "slices": "JSON: how good the candidate was in each slice, under the model's key",
+        },
+        {
             "gates": "gates that it had to pass",
             "failed": "of them, those that it did not",
             "difference_millionths": "candidate less incumbent on the same rows, where compared row by row, times 10^6",

@@ -183,7 +183,7 @@ class Pipelines:
                 self._end_run(tx, step, "done", "", now)
             if also is not None:
                 tx.append(also)
-            tx.append(self._entry(step, "succeeded", now, code, gave, given, follows))
+            tx.append(self._entry(done, "succeeded", now, code, gave, given, follows))
         return done
 
     def cached(self, step: Step, row: Row) -> Step:
@@ -304,4 +304,6 @@ class Pipelines:
             gave=gave,
             given=given,
             follows=follows,
+            mac=self._journal.mac if step.artifact else None,
+            content=step.artifact,
         )

@@ -70,6 +70,10 @@ class Verdict:
         )
         compared_well = [finding.reason for finding in findings if finding.against == "incumbent"]
         decision = state.new_id("dec")
+        kept = {
+            "findings": json.dumps([finding.to_json() for finding in findings], ensure_ascii=False),
+            "slices": json.dumps(slices, ensure_ascii=False),
+        }
         with state.transaction() as tx:
             self._row.check(tx)
             tx.append(
@@ -83,6 +87,8 @@ class Verdict:
                     gates=len(self._wanted.gates),
                     failed=len(failed),
                     found=_in_millionths(findings),
+                    mac=tools.journal.mac,
+                    told=kept,
                 )
             )
             reason = "; ".join(failed or compared_well)
@@ -98,9 +104,8 @@ class Verdict:
                     version=version, decision=decision, here=here,
                 )  # fmt: skip
                 self._pipelines.end(tx, pipeline, "promoted", **known)
-            found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
-            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
-            tx.run("meta_put", key=f"{SLICES}{decision}", value=json.dumps(slices, ensure_ascii=False))
+            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=kept["findings"])
+            tx.run("meta_put", key=f"{SLICES}{decision}", value=kept["slices"])
         said = f"refused: {reason}" if failed else "promoted" if trial is None or not live else "is rolled out"
         _log.info("model %s: %s", self._wanted.name, said)
         return False
