@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.report import ROOT, write_result
-from colonnade.testing.census import ours
+from colonnade.testing.census import ours, role
 from colonnade.testing.project import Project
 
 GOAL_MB = 200
@@ -41,22 +41,11 @@ def pss_mb(pid: int) -> float:
     return 0.0
 
 
-def role(pid: int) -> str:
-    """What a process is, by its command line."""
-    with contextlib.suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").replace("\0", " ")
-        known = {"minilm.child": "embedder", "warm.py": "warm interpreter", "supervisor": "supervisor",
-                 "wiring_replica": "replica", "parsers.child": "parser", "tables.child": "tables",
-                 "cli.main": "daemon"}  # fmt: skip
-        return next((name for part, name in known.items() if part in words), words[:60])
-    return "gone"
-
-
 def looked(project: Project) -> dict[str, float]:
     """role -> MB of every process of the house, and `whole`."""
     found: dict[str, float] = {}
     for pid, _ in ours(project.home):
-        found[role(pid)] = round(found.get(role(pid), 0.0) + pss_mb(pid), 1)
+        found[(role(pid) or "other")] = round(found.get((role(pid) or "other"), 0.0) + pss_mb(pid), 1)
     return {**found, "whole": round(sum(found.values()), 1)}
 
 

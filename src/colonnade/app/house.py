@@ -7,6 +7,7 @@ Threads, sockets and processes are `runtime`'s and `daemon`'s; what pages show i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -23,7 +24,7 @@ from colonnade.app.settings.compute import Compute
 from colonnade.app.settings.declaration import Declaration, Source
 from colonnade.app.settings.environment import Places
 from colonnade.core import entries
-from colonnade.core.errors import Lost, UsageError
+from colonnade.core.errors import Lost, StateError, UsageError
 from colonnade.core.leaf import Leaf
 from colonnade.govern.access.apikeys import ApiKeys
 from colonnade.govern.access.people import OWNER, People
@@ -164,6 +165,8 @@ class House:
             loop.lease.release()
         self.parsers.close()
         self.embedders.close()
+        with contextlib.suppress(StateError), self.state.transaction() as tx:
+            tx.run("leases_break")  # no loop runs any more: whoever comes next waits for none of ours
         self.state.close()
 
     def source_readers(self, source: Source) -> str:

@@ -27,6 +27,21 @@ def ours(home: Path) -> list[Process]:
     return sorted((pid, start) for pid, start in found.items() if start and pid != os.getpid())
 
 
+ROLES = {
+    "minilm.child": "embedder", "executor/warm.py": "warm interpreter", "supervisor.py": "supervisor",
+    "wiring_replica": "replica", "parsers.child": "parser", "tables.child": "tables", "cli.main": "daemon",
+    "/work/run_": "step",
+}  # fmt: skip
+
+
+def role(pid: int) -> str:
+    """What a process of a house is, by its command line; "" for none that is known, or gone."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").replace("\0", " ")
+        return next((name for part, name in ROLES.items() if part in words), "")
+    return ""
+
+
 def living(processes: set[Process]) -> set[Process]:
     """Those that still run; a zombie does not, and neither does another process of the same number."""
     return {process for process in processes if since(process[0]) == process[1]}

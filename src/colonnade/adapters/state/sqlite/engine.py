@@ -110,6 +110,14 @@ class SqliteState:
         """A fresh id at the store's time."""
         return new_id(prefix, self.now_ms(), os.urandom(ENTROPY_BYTES))
 
+    def fold(self) -> bool:
+        """Fold the write-ahead log into the file and cut it off; freed pages were zeroed when they were freed."""
+        if self._path == MEMORY:
+            return True
+        with self._writing, translated():
+            busy: int = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
+
     def close(self) -> None:
         """Fold the write-ahead log into the file and close every connection."""
         with self._writing, translated():
