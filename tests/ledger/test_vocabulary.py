@@ -166,6 +166,8 @@ def build(kind: str, keys: MemoryKeys, *, full: bool, **chosen: str) -> Leaf:
             values[name] = 2
         elif kind == "step.finished" and name == "given":
             values[name] = [ident("dst")]
+        elif kind == "candidate.judged" and name == "told":
+            values[name] = {"findings": SECRET, "slices": SECRET}
         elif kind in {"dataset.snapshotted", "predictions.captured", "truths.told"} and name == "content":
             values[name] = SECRET.encode()
         elif name in ENUMERATED:

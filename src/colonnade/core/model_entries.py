@@ -20,6 +20,7 @@ def dataset_snapshotted(
 
 def step_finished(
     stamp: Stamp,
+    mac: Mac | None = None,
     *,
     run: str,
     step: str,
@@ -30,7 +31,6 @@ def step_finished(
     gave: str | None = None,
     given: Sequence[str] = (),
     follows: str | Sequence[str] | None = None,
-    mac: Mac | None = None,
     content: str | None = None,
 ) -> Leaf:
     """A step of a pipeline is over.
@@ -50,6 +50,7 @@ def step_finished(
 
 def candidate_judged(
     stamp: Stamp,
+    mac: Mac | None = None,
     *,
     decision: str,
     model: str,
@@ -59,7 +60,6 @@ def candidate_judged(
     gates: int,
     failed: int,
     found: Mapping[str, int],
-    mac: Mac | None = None,
     told: Mapping[str, str] | None = None,
 ) -> Leaf:
     """Whether a model that was trained may go live: allow or deny; `version` is `sha256:HEX`. `found`: the difference
