@@ -33,8 +33,8 @@ class Desk(Protocol):
 class Approving:
     """Implements `gateway.approvals.ApprovingBackend`."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: House, erasing: Desk) -> None:
+        self._house, self._erasing = house, erasing
 
     def waiting(self, asker: Asker) -> Sequence[Mapping[str, Any]]:
         """See `ApprovingBackend.waiting`."""
@@ -72,7 +72,8 @@ class Approving:
     def _desks(self) -> Mapping[str, Desk]:
         """Kind of ref -> its desk."""
         house = self._house
-        return {} if house.rollouts is None else {"rollout": RolloutDesk(house, house.rollouts)}
+        rollouts = {} if house.rollouts is None else {"rollout": RolloutDesk(house, house.rollouts)}
+        return {**rollouts, "erasure": self._erasing}
 
 
 class RolloutDesk:

@@ -73,6 +73,9 @@ class HouseBackend(HouseOffers):
             self._version += 1
             self._snapshot = take_snapshot(self._house, self._version, self._port)
 
+    def _reload(self) -> None:
+        self.refresh()
+
     # the hot path
     def snapshot(self) -> Snapshot:
         """The current snapshot."""

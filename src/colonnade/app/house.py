@@ -112,6 +112,10 @@ class House:
         """Bring a declaration into force; applying it again changes nothing. Returns what changed."""
         with self._applying:
             self.open_project(declaration.project)
+            if not self.loops:
+                from colonnade.app.erasing import Erasing
+
+                Erasing(self).resume()
             wanted = declaration.model_dump(mode="json")
             if any(service.model is not None for service in declaration.services.values()):
                 from colonnade.app.serving import check_served

@@ -15,7 +15,7 @@ from colonnade.app.stored import reading
 from colonnade.app.tracked import tracked_name
 from colonnade.app.waiting import waiting
 from colonnade.core.errors import UnknownName
-from colonnade.core.lineage import Node, Walk
+from colonnade.core.lineage import Node, Walk, kind_of, ref_of
 from colonnade.govern.access.people import People
 from colonnade.govern.lineage.drawing import draw
 from colonnade.govern.lineage.walk import impact, why
@@ -98,6 +98,12 @@ class Labels:
         if kind == "person":
             return found
         return found or self._documents().get(name if kind in {"", "document"} else f"{kind}/{name}")
+
+    def name_of(self, ident: str) -> str:
+        """`document/PATH`, `person/NAME`; the ref where there is no name."""
+        node = Node(ref_of(ident), kind_of(ident), ident, ())
+        said = self.label(node)
+        return f"{node.kind}/{said}" if said else node.ref
 
     def _documents(self) -> dict[str, str]:
         """Path -> id of every document of now. Opened once: each path is sealed by itself."""

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from colonnade.app.approving import Approving
+from colonnade.app.erasing import Erasing
 from colonnade.app.flowing import open_flows
 from colonnade.app.house import House
 from colonnade.app.standing import Standing
 from colonnade.gateway.approvals import ApprovingBackend
 from colonnade.gateway.compute import ComputeBackend
+from colonnade.gateway.erasures import ErasingBackend
 from colonnade.gateway.inference import ServingBackend
 from colonnade.gateway.labels import LabelsBackend
 from colonnade.gateway.mlflow.backend import TrackingBackend
@@ -22,7 +24,8 @@ class HouseOffers:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._approving = Approving(house)
+        self._erasing = Erasing(house, self._reload)
+        self._approving = Approving(house, self._erasing)
         self._standing = Standing(house)
 
     @property
@@ -60,6 +63,14 @@ class HouseOffers:
     def pipelines(self) -> PipelinesBackend:
         """See `gateway.pipelines_admin`."""
         return open_flows(self._house)
+
+    def _reload(self) -> None:
+        """Keys and rights changed: the backend loads them anew."""
+
+    @property
+    def erasing(self) -> ErasingBackend:
+        """See `gateway.erasures`."""
+        return self._erasing
 
     @property
     def approving(self) -> ApprovingBackend:

@@ -34,6 +34,8 @@ PREFIXES = {
     "alm": "alarm",
     "cap": "capture",
     "flw": "pipeline",
+    "ers": "erasure",
+    "trc": "traces",
 }
 ENTROPY_BYTES = 16
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

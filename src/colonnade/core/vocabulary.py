@@ -8,9 +8,10 @@ it. It only grows within v1, and a verifier refuses nothing for being unknown to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from colonnade.core.claims import ISOLATIONS
+from colonnade.core.erasure_entries import ERASURE_KINDS
+from colonnade.core.kind import Kind as Kind
 from colonnade.core.leaf import Leaf
 
 ROLES: Mapping[str, str] = {
@@ -33,6 +34,7 @@ ROLES: Mapping[str, str] = {
     "caused_by": "the alarm that rang",
     "made_by": "the run that gave it",
     "named": "the alias that points to one of its versions from now on, or to none",
+    "erased": "what opens no more, or of what a part was taken away",
     "model": "a model, by its digest",
     "policy": "a policy, by its digest",
     "step": "the code of a step, by its digest",
@@ -45,30 +47,9 @@ DIGEST_ROLES = ("model", "policy", "step", "embedder", "code")
 """Roles whose ref is a plain `sha256:HEX`: what they name is no personal data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What one kind of entry may carry.
-
-    Attributes:
-        meaning: one sentence.
-        subject: prefix of the subject's id.
-        roles: roles of its refs.
-        mac: field -> what the MAC is over.
-        n: key -> meaning; the unit stands in the key.
-        status: key -> allowed values.
-    """
-
-    meaning: str
-    subject: str
-    roles: tuple[str, ...] = ()
-    mac: Mapping[str, str] = field(default_factory=dict)
-    n: Mapping[str, str] = field(default_factory=dict)
-    status: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
 _CONTENT = {"content": "the file's bytes", "path": "the declared path"}
 _SIZES = {"chars": "code points of the text", "chunks": "chunks of it"}
-_RUN = ("ingest", "embed", "evaluate", "collect", "command", "pipeline", "tracked")
+_RUN = ("ingest", "embed", "evaluate", "collect", "command", "pipeline", "tracked", "erase")
 _STEP = ("snapshot", "split", "search", "train", "evaluate", "package", "compare", "plan", "inputs", "call", "result")
 
 _SHARE = {
@@ -142,7 +123,7 @@ KINDS: Mapping[str, Kind] = {
         n={"readers": "sets of readers that the person is in"},
         status={
             "verdict": ("allow", "deny"),
-            "action": ("ask", "search", "read", "administer", "impersonate"),
+            "action": ("ask", "search", "read", "administer", "impersonate", "erase"),
         },
     ),
     "answer.given": Kind(
@@ -372,6 +353,8 @@ KINDS: Mapping[str, Kind] = {
         status={"reason": ("budget", "count", "cooldown", "rows")},
     ),
 }
+    **ERASURE_KINDS,
+    **TRACE_KINDS,
 
 
 def misfits(leaf: Leaf) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from colonnade.gateway.approvals import ApprovingBackend
     from colonnade.gateway.compute import ComputeBackend
+    from colonnade.gateway.erasures import ErasingBackend
     from colonnade.gateway.inference import ServingBackend
     from colonnade.gateway.labels import LabelsBackend
     from colonnade.gateway.mlflow.backend import TrackingBackend
@@ -54,6 +55,11 @@ class Offers(Protocol):
     @property
     def pipelines(self) -> PipelinesBackend:
         """Pipelines of Python functions."""
+        ...
+
+    @property
+    def erasing(self) -> ErasingBackend:
+        """Erasing, and letting go."""
         ...
 
     @property

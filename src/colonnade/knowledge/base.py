@@ -12,7 +12,7 @@ import hashlib
 import json
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class KnowledgeBase:
         self._lock = threading.RLock()
         self._hashes: dict[str, bytes] = {}
         self._paths: dict[int, str] = {}
+        self._erased: set[str] = set()
         self._index: Index | None = None
         self._embedder: Embedder | None = None
 
@@ -106,9 +107,34 @@ class KnowledgeBase:
         with self._lock:
             self._index = None
 
-    def swap(self, index: Index, embedder: Embedder | None) -> None:
-        """Search by this index from now on, under the rights of now: they may have changed while it was built."""
+    def erase(self, contents: Collection[str], documents: Iterable[str]) -> int:
+        """The rows of these are gone: none stands in the live index any more, nor in a file; how many passages went.
+
+        The file is written anew at the next clean end. Not now: rows may come in that the live index lacks as yet.
+        """
         with self._lock:
+            self._erased.update(contents)
+            self.shelf.forget(contents)
+            self._paths.clear()
+            for content in contents:
+                self._hashes.pop(content, None)
+            if self.tools.folder is not None:
+                self._file().unlink(missing_ok=True)
+                self._marker().unlink(missing_ok=True)
+            index = self._index
+        if index is None:
+            return 0
+        for document in documents:
+            index.drop_visibility(document)
+        return index.erase(contents)
+
+    def swap(self, index: Index, embedder: Embedder | None) -> None:
+        """Search by this index from now on, under the rights of now: they may have changed while it was built.
+
+        So may what there is: what was erased meanwhile does not come back.
+        """
+        with self._lock:
+            index.erase(self._erased)
             self._show(index)
             self._index, self._embedder = index, embedder
 
@@ -165,6 +191,8 @@ class KnowledgeBase:
         return Index(dimensions, self.tools.vectors(dimensions), secret)
 
     def _add(self, index: Index, content: Content, embedder: Embedder | None) -> None:
+        if content.id in self._erased:
+            return
         index.add(content.id, content.indexed())
         self._hashes[content.id] = _spans(content)
         if embedder is not None:

@@ -13,13 +13,14 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from colonnade.core.documents import Chunk, Parsed
+from colonnade.core.erasing import TOMBSTONE, stone_at, stone_of
 from colonnade.core.search import IndexedChunk
 from colonnade.ports.outside.blobs import Blobs
 from colonnade.ports.outside.keys import Keys
@@ -65,12 +66,34 @@ class Shelf:
         self._project, self._knowledge = project, knowledge
         self._cache: OrderedDict[str, Content] = OrderedDict()
         self._cached_chars = 0
+        self._erased: set[str] = set()
         self._lock = threading.Lock()
+
+    @property
+    def state(self) -> State:
+        """The store."""
+        return self._state
 
     def identity(self, raw: bytes, parser: str) -> bytes:
         """What finds an equal content again: keyed MAC of the bytes' digest and of what would parse them."""
         value = hashlib.sha256(raw).digest() + parser.encode()
         return self._keys.project_mac(self._project, f"content/{self._knowledge}", value)
+
+    def is_erased(self, store: State | Transaction, path: str, raw: bytes) -> bool:
+        """Whether these bytes were erased: wherever they lie, or at this path where another document holds the same."""
+        mac, placed = (
+            self._keys.project_mac(self._project, TOMBSTONE, stone)
+            for stone in (stone_of(raw), stone_at(self._knowledge, path, raw))
+        )
+        return bool(store.rows("tombstone_get", project=self._project, mac=mac, placed=placed))
+
+    def forget(self, contents: Iterable[str]) -> None:
+        """These were erased: none is cached, or will be."""
+        with self._lock:
+            for content in contents:
+                self._erased.add(content)
+                cached = self._cache.pop(content, None)
+                self._cached_chars -= len(cached.text) if cached is not None else 0
 
     def find(self, identity: bytes) -> Row | None:
         """The content that is here already: id, chars, chunks."""
@@ -191,7 +214,7 @@ class Shelf:
 
     def _keep(self, content: Content) -> None:
         with self._lock:
-            if content.id in self._cache:
+            if content.id in self._cache or content.id in self._erased:
                 return
             self._cache[content.id] = content
             self._cached_chars += len(content.text)

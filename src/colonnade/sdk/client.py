@@ -146,6 +146,14 @@ class Client:
         """Back to the version that was live before, or to a given one: `colonnade.rollback/1`."""
         return self._post("/admin/rollback", {"ref": ref, "to": to})
 
+    def erase(self, refs: Sequence[str], *, dry_run: bool = False) -> dict[str, Any]:
+        """Ask that documents and persons be erased, or see how that stands: `colonnade.erasure/1`."""
+        return self._post("/admin/erasures", {"refs": list(refs), "dry_run": dry_run})
+
+    def sweep(self, *, dry_run: bool = False) -> dict[str, Any]:
+        """Let go what was kept long enough: `colonnade.gc/1`."""
+        return self._post("/admin/gc", {"dry_run": dry_run})
+
     def approvals(self) -> dict[str, Any]:
         """What waits for a person's word: `colonnade.approvals/1`."""
         return self._get("/admin/approvals")

@@ -28,6 +28,7 @@ from colonnade.gateway.backend import (
     Version,
 )
 from colonnade.gateway.compute import ComputeBackend
+from colonnade.gateway.erasures import ErasingBackend
 from colonnade.gateway.inference import ServingBackend
 from colonnade.gateway.labels import LabelsBackend
 from colonnade.gateway.mlflow.backend import TrackingBackend
@@ -95,6 +96,18 @@ class NobodyAsked:
         raise UnknownName(f"{ref!r} waits for nobody")
 
 
+class NothingErased:
+    """`ErasingBackend` of a house where nothing is."""
+
+    def erase(self, asker: Asker, refs: Sequence[str], *, dry_run: bool) -> Mapping[str, Any]:  # noqa: ARG002
+        """Nothing is there."""
+        raise UnknownName(f"nothing is recorded about {refs!r}")
+
+    def sweep(self, asker: Asker, *, dry_run: bool) -> Mapping[str, Any]:  # noqa: ARG002
+        """Nothing to let go."""
+        return {"schema": "colonnade.gc/1", "dry_run": dry_run, "counts": {}}
+
+
 class NoPipelines:
     """`PipelinesBackend` of a house where none is declared."""
 
@@ -130,6 +143,7 @@ class FakeHouse:
         self.serving: ServingBackend | None = None
         self.labels: LabelsBackend | None = None
         self.approving: ApprovingBackend = NobodyAsked()
+        self.erasing: ErasingBackend = NothingErased()
         self.tracking: TrackingBackend | None = None
         self.pipelines: PipelinesBackend = NoPipelines()
         self._now = data.NOW_MS

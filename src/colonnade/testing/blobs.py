@@ -38,6 +38,10 @@ class MemoryBlobs:
             raise KeyError(digest)
         self._held.pop(digest, None)
 
+    def held(self, digest: str) -> tuple[int, int]:
+        """(bytes, 0: written long ago). Raises KeyError if absent."""
+        return len(self._held[digest]), 0
+
     def digests(self) -> list[str]:
         """All digests held, sorted."""
         return sorted(self._held)

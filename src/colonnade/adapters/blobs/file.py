@@ -83,6 +83,14 @@ class FileBlobs:
                 return
             _sync_folder(path.parent)
 
+    def held(self, digest: str) -> tuple[int, int]:
+        """(bytes, when written in ms since 1970 by the machine's clock). Raises KeyError if absent."""
+        try:
+            about = self._path(_name(digest)).stat()
+        except FileNotFoundError:
+            raise KeyError(digest) from None
+        return about.st_size, about.st_mtime_ns // 1_000_000
+
     def digests(self) -> list[str]:
         """All digests held, sorted."""
         found = (f"sha256:{path.name}" for path in self._directory.glob("[0-9a-f][0-9a-f]/*"))

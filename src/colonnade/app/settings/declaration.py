@@ -18,6 +18,7 @@ from colonnade.app.settings.flows import Flow
 from colonnade.app.settings.models import Model, Script
 from colonnade.app.settings.notify import Notify
 from colonnade.app.settings.replicas import MOST, ReplicaClaim, Replicas
+from colonnade.app.settings.retention import Retention
 from colonnade.app.settings.retrain import Retrain
 from colonnade.app.settings.rollout import Rollout, Tolerances, differing
 from colonnade.app.settings.strict import Name, Strict
@@ -189,6 +190,7 @@ class Declaration(Strict):
     pipelines: dict[Name, Flow] = Field(default_factory=dict)
     compute: Compute | None = None
     tracking: Tracking = Field(default_factory=Tracking)
+    retention: Retention = Field(default_factory=Retention)
     notify: list[Notify] = Field(default_factory=list, description="Who is told what happens to models.")
     gateway: Gateway = Field(default_factory=Gateway)
     platform: Platform = Field(default_factory=Platform)
@@ -290,7 +292,7 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "access": Access, "knowledge": Knowledge, "services": Service, "gateway": Gateway, "platform": Platform,
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
-        "models": Model, "data": DataSource, "contract": Contract, "tracking": Tracking, "retrain": Retrain,
+        "models": Model, "data": DataSource, "contract": Contract, "tracking": Tracking, "retrain": Retrain, "retention": Retention,
         "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
         "rollout": Rollout, "tolerances": Tolerances, "notify": Notify,
     }  # fmt: skip

@@ -72,7 +72,7 @@ class People:
         after = _groups_of(tx.rows("members_of_project", project=self._project))
         for row in tx.rows("principals_of_project", project=self._project):
             old, new = before(row["id"]), after(row["id"])
-            if old != new:
+            if old != new and row["name_sealed"]:
                 change = "granted" if not old else "withdrawn" if not new else "changed"
                 name = self._keys.open((row["id"],), row["name_sealed"], f"{row['id']}/name").decode()
                 stamp = self._journal.stamp(actor)

@@ -86,6 +86,7 @@ class Index:
         self._views: OrderedDict[tuple[frozenset[str], int | None], View] = OrderedDict()
         self._view_bytes = 0
         self._searching = 0
+        self._closed = False
 
     # ---- what stands in it
 
@@ -128,6 +129,25 @@ class Index:
                 self._rows.live[begin : begin + count] = False
                 self._changed(self._rights.readers_of(content))
                 self._compact()
+
+    def erase(self, contents: Iterable[str]) -> int:
+        """Remove contents and close the gaps at once: nothing of them is left in memory; how many rows went."""
+        with self._writing, self._idle:
+            known = [content for content in contents if content in self._spans]
+            if not known:
+                return 0
+            self._closed = True  # else searches that follow each other closely would never let us in
+            self._idle.wait_for(lambda: not self._searching)
+            for content in known:
+                begin, count = self._spans.pop(content)
+                self._rows.live[begin : begin + count] = False
+            alive = self._rows.alive
+            gone = len(alive) - int(np.count_nonzero(alive))
+            self._postings.flush()
+            self._close_gaps(alive)
+            self._closed = False
+            self._idle.notify_all()
+            return gone
 
     def set_visibility(self, rows: Iterable[Visibility]) -> None:
         """Replace all that stands for the documents named in the rows."""
@@ -255,7 +275,8 @@ class Index:
         self, readers: frozenset[str], at_ms: int | None, only: Collection[str] | None
     ) -> Iterator[tuple[View, tuple[Segment, ...]]]:
         """A view and the segments to search it in; while it is held, rows are added but never renumbered."""
-        with self._lock:
+        with self._idle:
+            self._idle.wait_for(lambda: not self._closed)
             segments = self._postings.flush()
             self._rows.sketch()
             view = self._view(readers, at_ms)
@@ -323,10 +344,13 @@ class Index:
         alive = self._rows.alive
         if self._searching or len(alive) < _COMPACT_FROM or 2 * np.count_nonzero(alive) > len(alive):
             return
+        self._close_gaps(alive)
+
+    def _close_gaps(self, alive: NDArray[np.bool_]) -> None:
         new_row = np.where(alive, np.cumsum(alive) - 1, -1)
-        vectors = self.vectors.stored(len(alive))[alive]
+        vectors, derived = self.vectors.stored(len(alive))[alive], self.vectors.derived(len(alive))[alive]
         self._postings.renumber(new_row)
         self._rows.keep(alive)
-        self.vectors.restore(vectors)
+        self.vectors.restore(vectors, derived)
         self._spans = {name: (int(new_row[begin]) if many else 0, many) for name, (begin, many) in self._spans.items()}
         self._changed()

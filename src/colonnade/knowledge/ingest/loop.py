@@ -83,11 +83,15 @@ class IngestLoop:
     _retry_at: float = 0.0
     _planned_at: float = 0.0
     _plan_s: float = 0.0
+    _reread: threading.Event = field(default_factory=threading.Event)
 
     def step(self) -> bool:
         """One look and, if needed, one run; whether anything was done."""
         if not self.lease.take():
             return False
+        if self._reread.is_set():
+            self._reread.clear()
+            self.forget()
         if self.lease.token != self._token:
             self._token, self._known = self.lease.token, None
         if not self.watch and not self._look.is_set() and self._known is not None and not self._again():
@@ -113,6 +117,11 @@ class IngestLoop:
     def look(self) -> None:
         """Look at the files at the next step, also when they are not watched."""
         self._look.set()
+
+    def reread(self) -> None:
+        """The rows were changed by somebody else: read them again before the next look, which is now."""
+        self._reread.set()
+        self.look()
 
     def doubt(self) -> None:
         """Not ready until the next look: files or declaration may have changed since the last one."""

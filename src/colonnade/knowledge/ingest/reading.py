@@ -20,6 +20,9 @@ RACY_NS = 100_000_000
 """A file changed less than this before we read it may change again without a new time stamp: it is looked at again."""
 
 
+ERASED = "it was erased on request, and is never read again; delete the file"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a file gave: a content (new, with its text; or known), or a reason why not."""
@@ -49,6 +52,8 @@ def read_file(seen: Seen, shelf: Shelf, parsers: Parsers, limits: ParseLimits) -
         return Reading(seen, _known(seen, parser, seen.code, seen.reason))
     try:
         raw = _bytes(seen, limits)
+        if shelf.is_erased(shelf.state, seen.path, raw):
+            return Reading(seen, _known(seen, parser, "erased", ERASED))
         identity = shelf.identity(raw, parser)
         found = shelf.find(identity)
         if found is not None:

@@ -14,7 +14,7 @@ from colonnade.core.leaf import Leaf
 from colonnade.core.search import Visibility
 from colonnade.knowledge.contents import Shelf
 from colonnade.knowledge.ingest.plan import Known
-from colonnade.knowledge.ingest.reading import Reading
+from colonnade.knowledge.ingest.reading import ERASED, Reading
 from colonnade.ports.journal import Journal
 from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import State, Transaction
@@ -67,8 +67,18 @@ class Writer:
         whose content turns up again under a new path are renames, and are taken out of both."""
         done = Ledgered()
         for reading in readings:
+            if not reading.known.code and self._shelf.is_erased(tx, reading.seen.path, reading.raw):
+                reading = self._erased(tx, reading, prepared)
             self._one(tx, run, reading, prepared, known, gone, moved, readers, done)
         return done
+
+    def _erased(
+        self, tx: Transaction, reading: Reading, prepared: dict[bytes, tuple[str, tuple[str, str | None]]]
+    ) -> Reading:
+        """What was erased between reading and writing: what was sealed of it opens no more."""
+        if reading.identity in prepared:
+            self._keys.destroy(tx, prepared[reading.identity][0])
+        return replace(reading, known=replace(reading.known, code="erased", reason=ERASED))
 
     def remove(self, tx: Transaction, run: str, gone: Sequence[Known], sources: Collection[str]) -> Ledgered:
         """End the documents whose files are gone."""

@@ -29,6 +29,10 @@ class Blobs(Protocol):
         """Gone, or already gone."""
         ...
 
+    def held(self, digest: str) -> tuple[int, int]:
+        """(bytes, when written in ms since 1970 by the machine's clock). Raises KeyError if absent."""
+        ...
+
     def digests(self) -> list[str]:
         """All digests held, sorted."""
         ...

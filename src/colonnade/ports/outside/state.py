@@ -55,6 +55,10 @@ class State(Protocol):
         """A fresh id at the store's time."""
         ...
 
+    def fold(self) -> bool:
+        """Leave nothing of what was overwritten or deleted in any file of the store; False while a reader holds it."""
+        ...
+
     def close(self) -> None:
         """Release files and connections."""
         ...

@@ -144,3 +144,63 @@ SELECT digest, body, created_ms FROM artifacts WHERE project = :project AND kind
 -- name: artifact_erase
 -- An artifact that no name points to.
 DELETE FROM artifacts WHERE digest = :digest AND digest NOT IN (SELECT digest FROM names);
+
+-- name: captures_older
+-- Pieces of captured requests from before an instant.
+SELECT id, length(sealed) AS bytes FROM captures WHERE project = :project AND last_ms < :before_ms ORDER BY id;
+
+-- name: capture_drop
+-- A piece of captured requests.
+DELETE FROM captures WHERE id = :id;
+
+-- name: leases_all
+-- Every lease that ever was, with when it ended.
+SELECT id, run, state, ended_ms FROM leases WHERE project = :project ORDER BY id;
+
+-- name: names_all
+-- What names point to.
+SELECT kind, name, digest FROM names WHERE project = :project;
+
+-- name: rollbacks_all
+-- Versions that were live when somebody went back, and those gone back to.
+SELECT was, version FROM rollbacks WHERE project = :project;
+
+-- name: rollouts_all
+-- Versions that were tried on real requests.
+SELECT pipeline, champion, challenger, state, outcome FROM rollouts WHERE project = :project;
+
+-- name: pipelines_all
+-- Every pipeline, newest first.
+SELECT run, model, state, outcome, version, created_ms FROM pipelines WHERE project = :project ORDER BY run DESC;
+
+-- name: pipeline_steps_all
+-- What every step gave.
+SELECT s.pipeline, s.artifact, s.told FROM pipeline_steps s JOIN pipelines p ON p.run = s.pipeline WHERE p.project = :project;
+
+-- name: steps_all
+-- Results of steps that are found again.
+SELECT key, artifact, finished_ms FROM steps WHERE project = :project;
+
+-- name: step_drop
+-- A result of a step is not found again.
+DELETE FROM steps WHERE project = :project AND artifact = :artifact;
+
+-- name: meta_all
+-- Every fact about this state directory.
+SELECT key, value FROM meta;
+
+-- name: artifact_files_all
+-- Where all bytes of artifacts lie.
+SELECT content, blob, size FROM artifact_files WHERE project = :project;
+
+-- name: artifact_file_drop
+-- Bytes of an artifact that nothing names any more.
+DELETE FROM artifact_files WHERE project = :project AND content = :content;
+
+-- name: tracked_contents
+-- Bytes that tracked runs name.
+SELECT DISTINCT f.content FROM tracked_files f JOIN tracked t ON t.number = f.owner WHERE t.project = :project;
+
+-- name: contents_blobs
+-- Where all bytes of documents lie.
+SELECT raw, text FROM contents WHERE project = :project;
