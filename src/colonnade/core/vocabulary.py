@@ -33,8 +33,8 @@ ROLES: Mapping[str, str] = {
     "about": "what is judged",
     "caused_by": "the alarm that rang",
     "made_by": "the run that gave it",
-    "named": "the alias that points to one of its versions from now on, or to none",
     "erased": "what opens no more, or of what a part was taken away",
+    "named": "the alias that points to one of its versions from now on, or to none",
     "model": "a model, by its digest",
     "policy": "a policy, by its digest",
     "step": "the code of a step, by its digest",
@@ -352,9 +352,8 @@ KINDS: Mapping[str, Kind] = {
         n={"until_ms": "until when, if nothing changes"},
         status={"reason": ("budget", "count", "cooldown", "rows")},
     ),
-}
     **ERASURE_KINDS,
-    **TRACE_KINDS,
+}
 
 
 def misfits(leaf: Leaf) -> list[str]:
