@@ -5,8 +5,6 @@ is pickled: reading a value runs nobody's code. numpy is used only where a value
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +59,8 @@ class Writer:
             return {"$input": inside.as_posix()}
         if not path.exists():
             raise TypeError(f"the step gave the path {path}, and there is nothing")
+        import shutil  # with its compressors it would make every fork of a warm interpreter dearer
+
         target = self._folder / f"f{self._next()}"
         if path.is_dir():
             shutil.copytree(path, target / path.name)
@@ -88,7 +88,7 @@ class Writer:
         )
 
     def _kept(self, data: bytes) -> str:
-        name = f"b{self._next()}-{hashlib.sha256(data).hexdigest()[:8]}"
+        name = f"b{self._next()}"
         (self._folder / name).write_bytes(data)
         return name
 
