@@ -29,6 +29,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -262,14 +263,17 @@ def takeover(folder: Path, times: int) -> list[float]:
             began = time.monotonic()
             os.kill(project.pid, signal.SIGKILL)
             starting = project.start("up", "--detach", "--port", "0")
-            until(
-                lambda before=before: all(_tokens(rows).get(name, 0) > held for name, held in before.items()), 30, 0.005
-            )
+            until(partial(_moved_on, rows, before), 30, 0.005)
             found.append(round(time.monotonic() - began, 3))
             starting.communicate(timeout=60)
     finally:
         project.run("down")
     return found
+
+
+def _moved_on(rows: Rows, before: dict[str, int]) -> bool:
+    now = _tokens(rows)
+    return all(now.get(name, 0) > token for name, token in before.items())
 
 
 def _tokens(rows: Rows) -> dict[str, int]:

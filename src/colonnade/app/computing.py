@@ -35,6 +35,9 @@ from colonnade.ports.outside.keys import Keys
 from colonnade.ports.outside.state import State
 from colonnade.ports.rowlease import RowLease
 
+TIDY_MS = 3_600_000
+"""How often what commands printed long ago is looked for, and removed."""
+
 
 class Computing:
     """Implements `gateway.compute.ComputeBackend`."""
@@ -50,6 +53,7 @@ class Computing:
         self._row = RowLease(state, "fabric", holder)
         self.loop = self._open_loop()
         self._past: list[FabricLoop] = []
+        self._tidied_ms = 0
         self.on_change: list[Callable[[], None]] = []
         """Told after a cycle in which a lease ended."""
         self.closed = False
@@ -91,7 +95,10 @@ class Computing:
         """A cycle of the loop, by the one thread that runs it; drivers of a past declaration are let go before."""
         while self._past:
             self._past.pop().watching.close()
-        loop = self.loop
+        loop, now = self.loop, self._state.now_ms()
+        if now - self._tidied_ms > TIDY_MS:
+            self._tidied_ms = now
+            wiring.tidy_runs(self._places)
         try:
             return loop.step()
         finally:

@@ -9,6 +9,7 @@ import secrets
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -251,6 +252,13 @@ def open_executor(places: Places) -> Executor:
     from colonnade.adapters.executor.local import LocalExecutor
 
     return LocalExecutor(places.runs, warm=WARM)
+
+
+def tidy_runs(places: Places) -> int:
+    """Remove what commands printed that ended long ago; how many folders."""
+    from colonnade.adapters.executor.tidy import tidy
+
+    return tidy(places.runs, time.time())
 
 
 def is_waited_for(places: Places, lease: str) -> bool:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stop the daemon: requests end, what was written is indexed and signed, the state is closed. Nothing is deleted."""
+"""Stop the daemon: requests end, what was written is indexed and signed, the state is closed. Nothing is deleted; what
+killed supervisors left running is ended.
+"""
 
 from __future__ import annotations
 
 import argparse
 
+from colonnade.app.leftover import sweep_leftovers
 from colonnade.app.presence import stop_daemon
 from colonnade.app.settings.environment import find_places
 from colonnade.cli.output import emit, say
@@ -17,9 +20,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    stopped = stop_daemon(find_places(args.where or args.folder))
+    places = find_places(args.where or args.folder)
+    stopped = stop_daemon(places)
+    left = sweep_leftovers(places)
     if args.json:
-        emit({"schema": "colonnade.down/1", "stopped": stopped})
+        emit({"schema": "colonnade.down/1", "stopped": stopped, "swept": left})
     else:
         say("stopped" if stopped else "no daemon was running")
+        if left:
+            say(f"{left} run{'s' * (left != 1)} had lost their supervisor: what they had left was ended")
     return 0

@@ -82,6 +82,6 @@ def _told(process: Path) -> Iterator[str]:
         yield from (process / "environ").read_bytes().decode("utf-8", "replace").split("\0")
         yield os.readlink(process / "cwd")
     with contextlib.suppress(OSError):
-        for one in os.scandir(process / "fd"):
+        for one in os.listdir(process / "fd"):
             with contextlib.suppress(OSError):
-                yield os.readlink(one.path)
+                yield os.readlink(process / "fd" / one)
