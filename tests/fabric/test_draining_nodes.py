@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from colonnade.core.claims import Claim
@@ -51,7 +53,7 @@ def test_a_draining_node_gives_way_only_to_one_that_is_much_cheaper_and_only_whe
 def test_of_the_plans_that_work_the_one_that_costs_least_in_all_is_taken() -> None:
     """Moving the four devices of one claim looks cheaper than moving four claims, until they need a home as well."""
     cluster = nodes(3)
-    running = {"whole": Running(NODE, Slot(0, (0, 1, 2, 3)), cost_s=30.0)}
+    running: dict[Hashable, Running] = {"whole": Running(NODE, Slot(0, (0, 1, 2, 3)), cost_s=30.0)}
     running |= {f"b{place}": Running(ONE, Slot(1, (place,)), cost_s=30.0) for place in range(3)}
     running |= {f"c{place}": Running(ONE, Slot(2, (place,)), cost_s=30.0) for place in range(1)}
     for one in running.values():
