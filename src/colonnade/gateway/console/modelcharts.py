@@ -7,6 +7,7 @@ a page is as wide as it is; heights are pixels. Lines are in units of `WIDE` and
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ SIDE = 0.015
 """Of the width, left free on both sides."""
 APART = 0.05
 """Marks that stand closer than this share of the width are named once."""
+CLOSE = 0.02
+"""Points that stand closer than this share of the width cannot be told apart."""
+GAP = 6
+"""Times the usual distance in time: where nothing was told for so long, a line is broken."""
 TICKS = 3
 HOLLOW = {"refused", "rolled_back", "superseded", "failed"}
 
@@ -92,11 +97,23 @@ class Axis:
             share = (before + ((ms - self.moments[before]) / gap if gap else 0)) / (len(self.moments) - 1)
         return SIDE + (1 - 2 * SIDE) * share
 
+    @property
+    def crowded(self) -> bool:
+        """Whether most moments lie so close to the one before that the clock tells nothing of them."""
+        places = [self.at(one) for one in self.moments]
+        close = sum(after - before < CLOSE for before, after in itertools.pairwise(places))
+        return close > (len(places) - 1) / 2
 
-def axis_of(history: Sequence[Mapping[str, Any]], *, even: bool) -> Axis:
-    """Over the pipelines that measured something."""
-    moments = {_ended(one) for one in history if one["metrics"] and one["ended"]}
-    return Axis(tuple(sorted(moments)), even)
+
+def axis_of(moments: Iterable[int], wanted: str = "") -> Axis:
+    """Over moments in any order. `wanted`: time, runs (equally far apart), or "" for what can be read."""
+    axis = Axis(tuple(sorted(set(moments))))
+    return Axis(axis.moments, True) if wanted == "runs" or (wanted != "time" and axis.crowded) else axis
+
+
+def moments_of(history: Sequence[Mapping[str, Any]]) -> list[int]:
+    """When the pipelines that measured something ended."""
+    return [_ended(one) for one in history if one["metrics"] and one["ended"]]
 
 
 def metrics_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -140,10 +157,12 @@ def metric_chart(
     )  # fmt: skip
 
 
-def quality_chart(told: Mapping[str, Any], moves: Sequence[Mapping[str, Any]], rings: Iterable[Any]) -> Chart:
+def quality_chart(
+    told: Mapping[str, Any], moves: Sequence[Mapping[str, Any]], rings: Iterable[Any], wanted: str = ""
+) -> Chart:
     """How wrong a service's answers turned out to be: windows with their intervals, alarms and moves as marks."""
     points = told["points"]
-    axis = Axis(tuple(one["at_ms"] for one in points))
+    axis = axis_of([one["at_ms"] for one in points], wanted)
     tolerated = told["tolerated"]
     values = [one[key] for one in points for key in ("low", "high")] + ([tolerated] if tolerated is not None else [])
     scale = _scale(values, HEIGHT, TOP, BOTTOM)
@@ -160,13 +179,15 @@ def quality_chart(told: Mapping[str, Any], moves: Sequence[Mapping[str, Any]], r
               f"{one['version'][7:19]} · {present.clock(one['at_ms'])}", "")
         for one in points
     )  # fmt: skip
-    line = _path([(axis.at(one["at_ms"]), scale(one["wrong"])) for one in points])
-    band = _path(
-        [(axis.at(one["at_ms"]), scale(one["high"])) for one in points]
-        + [(axis.at(one["at_ms"]), scale(one["low"])) for one in reversed(points)]
-    )
+    parts = _unbroken(points)
+    line = " ".join(_path([(axis.at(one["at_ms"]), scale(one["wrong"])) for one in part]) for part in parts)
+    band = " ".join(
+        _path([(axis.at(one["at_ms"]), scale(one["high"])) for one in part]
+              + [(axis.at(one["at_ms"]), scale(one["low"])) for one in reversed(part)]) + " Z"
+        for part in parts
+    )  # fmt: skip
     limit = Limit(round(scale(tolerated), 1), f"expected {number(tolerated)}") if tolerated is not None else None
-    return Chart(told["service"], number(points[-1]["wrong"]), drawn, line, band + " Z", limit, tuple(marks),
+    return Chart(told["service"], number(points[-1]["wrong"]), drawn, line, band, limit, tuple(marks),
                  _ticks(scale, values, None), (first, last))  # fmt: skip
 
 
@@ -295,6 +316,16 @@ def _steps(lived: Sequence[tuple[float, float | None]], scale: Scale) -> str:
         pieces += [f"H{x} V{y}"] if pen else [f"M{x} {y}"]
         pen = True
     return " ".join([*pieces, f"H{WIDE}"] if pen else pieces)
+
+
+def _unbroken(points: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Stretches without a long silence."""
+    gaps = [after["at_ms"] - before["at_ms"] for before, after in itertools.pairwise(points)]
+    long = GAP * sorted(gaps)[len(gaps) // 2] if gaps else 0
+    parts = [[points[0]]]
+    for gap, one in zip(gaps, points[1:], strict=True):
+        parts = [*parts, [one]] if gap > long else [*parts[:-1], [*parts[-1], one]]
+    return parts
 
 
 def _path(places: Sequence[tuple[float, float]]) -> str:

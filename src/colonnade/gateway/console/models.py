@@ -51,16 +51,17 @@ def model_page(visit: Visit, name: str) -> Reply | None:
     model, extra = document["models"][name], standing.model(name)
     if extra is None:
         return None
-    even = visit.query.get("axis") == "runs"
-    axis = modelcharts.axis_of(model["history"], even=even)
+    wanted = visit.query.get("axis", "")
+    axis = modelcharts.axis_of(modelcharts.moments_of(model["history"]), wanted)
     charts = [
         modelcharts.metric_chart(metric, model["history"], extra["moves"], axis)
         for metric in modelcharts.metrics_of(model["history"])
     ]
     everything = "all" in visit.query
     return render.page(
-        "model.html", visit, section="models", name=name, charts=charts, even=even,
-        quality=[(told, modelcharts.quality_chart(told, extra["moves"], extra["rings"])) for told in extra["truths"]],
+        "model.html", visit, section="models", name=name, charts=charts, even=axis.even,
+        quality=[(told, modelcharts.quality_chart(told, extra["moves"], extra["rings"], wanted))
+                 for told in extra["truths"]],
         history=[modelwords.past(one) for one in model["history"][: None if everything else HISTORY]],
         more=0 if everything else max(0, len(model["history"]) - HISTORY),
         metrics=[chart.name for chart in charts], model=model, rings=extra["rings"],
@@ -184,7 +185,7 @@ def _spark(model: Mapping[str, Any], moves: Any) -> modelcharts.Chart | None:
     names = modelcharts.metrics_of(model["history"])
     if not names:
         return None
-    axis = modelcharts.axis_of(model["history"], even=True)
+    axis = modelcharts.axis_of(modelcharts.moments_of(model["history"]), "runs")
     return modelcharts.metric_chart(names[0], model["history"], moves, axis, height=SPARK)
 
 
