@@ -81,6 +81,29 @@ def open_keys(places: Places, state: State, *, readonly: bool = False) -> Keys:
     return keys
 
 
+def open_copy(path: Path) -> State:
+    """A copy of a state file, for reading only."""
+    from colonnade.adapters.state.sqlite.engine import SqliteState
+
+    return SqliteState(path, open_clock(), readonly=True)
+
+
+def wrapped_keys(places: Places, log: str, passphrase: str) -> bytes:
+    """The secrets of a log under a passphrase, as bytes for a file."""
+    from colonnade.adapters.keys.wrapped import wrap
+
+    return wrap(places.keys, log, passphrase)
+
+
+def lay_down_keys(places: Places, data: bytes, passphrase: str) -> tuple[str, str]:
+    """Put the keys of such a file where they belong; (log, its list of erasures as it was then)."""
+    from colonnade.adapters.keys.wrapped import lay_down, unwrap
+
+    keys = unwrap(data, passphrase)
+    lay_down(places.keys, keys)
+    return keys.log, keys.erased
+
+
 def log_key(places: Places, state: State) -> NoteKey:
     """The public key of the state's log, from the keys outside."""
     keys = open_keys(places, state, readonly=True)

@@ -42,6 +42,8 @@ COMMANDS = (
     Command("impact", "impact", "Everything that a document, a run, a person touched", "Prove"),
     Command("verify", "verify", "Is the ledger intact? Checks everything, offline", "Prove"),
     Command("erase", "erase", "Erase a document or a person, provably; a second person approves", "Prove"),
+    Command("backup", "backup", "The whole state as one signed file, also while the daemon serves", "Prove"),
+    Command("restore", "restore", "A state from a backup, checked against its ledger", "Prove"),
     Command("gc", "gc", "Let go what was kept long enough, and what nothing needs", "Prove"),
     Command("checkpoint", "checkpoint", "The last signed checkpoint of the log; publish keeps it outside", "Prove"),
     Command("scan", "scan", "May this model be loaded? Judges files without loading them", "Prove"),

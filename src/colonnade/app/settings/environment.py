@@ -94,6 +94,11 @@ def own_key() -> str:
     return os.environ.get("COLONNADE_KEY", "").strip()
 
 
+def passphrase() -> str:
+    """What keys are wrapped with for a backup: `$COLONNADE_PASSPHRASE`, or ""."""
+    return os.environ.get("COLONNADE_PASSPHRASE", "")
+
+
 def find_places(start: str | None) -> Places:
     """The places for `-C START`: a folder, a declaration file, or None for the nearest one from here upwards."""
     given = Path(start) if start else None

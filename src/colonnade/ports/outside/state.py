@@ -6,8 +6,9 @@ No SQL leaves the engine: a statement's *name* is the contract, and each engine 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from colonnade.core.leaf import Leaf
@@ -57,6 +58,10 @@ class State(Protocol):
 
     def fold(self) -> bool:
         """Leave nothing of what was overwritten or deleted in any file of the store; False while a reader holds it."""
+        ...
+
+    def copy(self, path: Path, progress: Callable[[int, int], None]) -> None:
+        """All of it as it is at one moment, as a file, while others write; `progress`: pages done, of so many."""
         ...
 
     def close(self) -> None:

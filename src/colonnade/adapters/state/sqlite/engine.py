@@ -12,7 +12,7 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +25,8 @@ from colonnade.ports.outside.clock import Clock
 from colonnade.ports.outside.state import Row, Transaction, Value
 
 MEMORY = ":memory:"
+COPIED_PAGES = 4096
+"""At once, by `copy`."""
 VERSION = sqlite3.sqlite_version
 
 
@@ -117,6 +119,21 @@ class SqliteState:
         with self._writing, translated():
             busy: int = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
+
+    def copy(self, path: Path, progress: Callable[[int, int], None]) -> None:
+        """All of it as it is at one moment: one reading transaction, whatever is written meanwhile."""
+        with (
+            translated(),
+            contextlib.closing(self._connect()) as source,
+            contextlib.closing(sqlite3.connect(path)) as to,
+        ):
+            to.execute("PRAGMA journal_mode = OFF")
+            to.execute("PRAGMA synchronous = OFF")
+            source.execute("BEGIN")
+            source.execute(statements()["meta_get"], {"key": "log_id"}).fetchone()
+            source.backup(
+                to, pages=COPIED_PAGES, progress=lambda _, left, total: progress(total - left, total), sleep=0
+            )
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close every connection."""
