@@ -188,3 +188,30 @@ def test_by_hand_through_a_killed_daemon_and_without_anybody_asking(project: Pro
     ended = newest(project)
     assert (ended["outcome"], ended["reason"], ended["exposed"] > 0) == ("rolled_back", "rolled back by hand", True)
     assert credit(project)["live"]["version"] == second
+
+
+def test_a_changed_serving_script_is_tried_like_a_changed_model_and_goes_back_when_it_fails(project: Project) -> None:
+    project.up()
+    until(lambda: project.status()["models"]["credit"]["state"] == "ready", 60)
+    first = project.status()["models"]["credit"]["live"]["version"]
+    serve = project.folder / "serve.py"
+    good = serve.read_text()
+
+    def newest() -> Any:
+        return project.status()["models"]["credit"]["history"][0]
+
+    broken = "def predict(model, rows):\n    raise KeyError(1)\n"
+    serve.write_text(good.replace("def predict(model, rows):\n", broken))
+    until(lambda: newest()["trigger"] == "changed serving code" and newest()["outcome"] == "rolled_back", 60)
+    assert project.status()["models"]["credit"]["live"]["version"] == first
+    assert newest()["exposure"] == 0
+    assert "error" in newest()["reason"]
+    rows = project.write("rows.json", json.dumps([ROW]))
+    assert project.run("predict", "credit", str(rows)).code == 0
+
+    serve.write_text(good + "\n# another line\n")
+    until(lambda: newest()["trigger"] == "changed serving code" and newest()["outcome"] == "promoted", 60)
+    live = project.status()["models"]["credit"]["live"]
+    assert live["version"] != first
+    assert project.run("rollback", "service/credit").code == 0
+    assert project.status()["models"]["credit"]["live"]["version"] == first

@@ -17,6 +17,7 @@ from colonnade.app.logs import last_bytes
 from colonnade.app.scanning import FolderScan
 from colonnade.app.settings.compute import DEFAULT_QUEUE
 from colonnade.app.settings.data import patterns_of, sources_of
+from colonnade.app.settings.declaration import Service
 from colonnade.app.settings.environment import Places, for_programs
 from colonnade.app.settings.models import BUILTIN, Between, Model
 from colonnade.app.settings.models import Gate as DeclaredGate
@@ -116,9 +117,11 @@ class Modelling:
         """Who has rows whose truth was told: `app.watching`, where a model is served."""
         self.loops: dict[str, ModelLoop] = {}
 
-    def apply(self, declared: Mapping[str, Model], served: Mapping[str, Plan | None]) -> None:
+    def apply(
+        self, declared: Mapping[str, Model], served: Mapping[str, Plan | None], services: Mapping[str, Service]
+    ) -> None:
         """Follow what is declared now, and nothing else; `served`: models that a service loads, and how their versions
-        are rolled out (None: at once).
+        are rolled out (None: at once); the scripts of `services` are packaged with the versions that they answer with.
         """
         with self._state.transaction() as tx:
             for name in declared:
@@ -126,7 +129,11 @@ class Modelling:
         rows = self._state.rows("models_of_project", project=self._journal.project)
         ids = {row["name"]: row["id"] for row in rows}
         for name, model in declared.items():
-            wanted = replace(self._wanted(ids[name], name, model), served=name in served, rollout=served.get(name))
+            folder = self._places.folder
+            scripts = {by: folder / one.serve for by, one in services.items() if one.model == name and one.serve}
+            wanted = replace(
+                self._wanted(ids[name], name, model), served=name in served, rollout=served.get(name), serving=scripts
+            )
             if name in self.loops:
                 self.loops[name].wanted = wanted
             else:

@@ -25,6 +25,8 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
     here = state.rows("name_get", project=project, kind="model", name=row["name"])
     newest = pipelines[0] if pipelines else None
     steps = state.rows("pipeline_steps", pipeline=newest["run"]) if newest else []
+    taken = next((one for one in pipelines if "base" not in json.loads(one["wanted"])), newest)
+    data = steps if taken is newest else state.rows("pipeline_steps", pipeline=taken["run"]) if taken else []
     rollouts = rollouts_of(state, row["id"], SHOWN)
     busy = newest is not None and newest["state"] == "running"
     trial = rollouts.get(newest["run"]) if newest is not None and busy else None
@@ -39,9 +41,9 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
         "live": _live(here[0], pipelines) if here else None,
         "held": _held(state, row["id"]),
         "steps": [_step(step) for step in steps],
-        "quarantined": _quarantined(steps),
-        "search": _search(state, steps),
-        "data": _data(steps),
+        "quarantined": _quarantined(data),
+        "search": _search(state, data),
+        "data": _data(data),
         "history": [_pipeline(state, one, rollouts.get(one["run"])) for one in pipelines],
     }
 

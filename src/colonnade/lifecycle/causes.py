@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from colonnade.core.errors import UsageError
 from colonnade.lifecycle.closure import closure, digest_of
 from colonnade.lifecycle.digests import Digests
 from colonnade.lifecycle.doing import Tools
-from colonnade.lifecycle.wanted import Wanted, key_of
+from colonnade.lifecycle.wanted import SERVE, Wanted, key_of
 from colonnade.lifecycle.watching.alarmed import open_alarm, past_of, ringing
 from colonnade.lifecycle.watching.due import Alarmed, Go, Hold, Past, decide, is_due
 from colonnade.ports.outside.state import Row
@@ -31,6 +32,7 @@ class Causes:
     def __init__(self, tools: Tools, wanted: Wanted) -> None:
         self._tools, self.wanted = tools, wanted
         self._digests = Digests()
+        self._imported: frozenset[Path] = frozenset()
 
     def of(self, parts: Mapping[str, str], last: Row | None, *, by_hand: bool) -> Go | Hold | None:
         """Whether a pipeline begins now, waits, or has no cause."""
@@ -56,7 +58,8 @@ class Causes:
 
     def fingerprint(self) -> tuple[Any, ...]:
         """Changes whenever a file of data or code may have; cheap."""
-        files = [*self.wanted.files(), *sorted({self.wanted.train, self.wanted.evaluate})]
+        scripts = {self.wanted.train, self.wanted.evaluate, *self.wanted.serving.values(), *self._imported}
+        files = [*self.wanted.files(), *sorted(scripts)]
         stats = []
         for path in files:
             try:
@@ -84,7 +87,7 @@ class Causes:
             whole.update(f"{path.relative_to(self.wanted.folder)}\0{content}\n".encode())
         for source in self.wanted.sources:
             whole.update(f"{source.name()}\0{self._tools.sources.digest(source)}\n".encode())
-        digests = {step: digest_of(files) for step, files in code.items()}
+        digests = {step: digest_of(files) for step, files in code.items() if not step.startswith(SERVE)}
         return {
             "data": whole.hexdigest(),
             "code": key_of("code", digests),
@@ -92,9 +95,18 @@ class Causes:
         }
 
     def code(self) -> dict[str, dict[str, bytes]]:
-        """Each script and what it imports, as they are now."""
-        return {step: closure(self.wanted.script(step)) for step in ("train", "evaluate")}
+        """Each script and what it imports, as they are now; `serve/SERVICE` for those that answer with the model."""
+        scripts = {step: self.wanted.script(step) for step in ("train", "evaluate")}
+        scripts |= {f"{SERVE}{name}": path for name, path in self.wanted.serving.items()}
+        found = {step: closure(path) for step, path in scripts.items()}
+        self._imported = frozenset(scripts[step].parent / path for step, files in found.items() for path in files)
+        return found
 
     def kept(self, code: Mapping[str, dict[str, bytes]]) -> dict[str, str]:
         """The scripts and what they import, kept as they were read: a pipeline runs what it began with."""
-        return {step: self._tools.artifacts.put("code", dict(files), {}).digest for step, files in code.items()}
+        found = {}
+        for step, files in code.items():
+            script = self.wanted.serving.get(step.removeprefix(SERVE)) if step.startswith(SERVE) else None
+            about = {"script": script.name} if script is not None else {}
+            found[step] = self._tools.artifacts.put("code", dict(files), about).digest
+        return found

@@ -18,6 +18,7 @@ from colonnade.core.errors import Lost, MissingExtra, StateError, Unavailable, U
 from colonnade.lifecycle.artifacts import Artifact, Artifacts, collect
 from colonnade.lifecycle.aside import Aside
 from colonnade.lifecycle.data import Intake, Snapshot, divide_dataset, side, take_snapshot
+from colonnade.lifecycle.packaging import repackaged, serving_of
 from colonnade.lifecycle.pipelines import CHAMPION, Pipelines, Step
 from colonnade.lifecycle.reports import PREDICTIONS, read_predictions
 from colonnade.lifecycle.rollout.rolling import Rolling
@@ -90,7 +91,9 @@ class Doing:
         self.tools, self.wanted, self.row = tools, wanted, row
         self.pipelines, self._pipeline = pipelines, pipeline
         self.code: dict[str, str] = {step: json.loads(pipeline["wanted"])[step] for step in ("train", "evaluate")}
-
+        begun: dict[str, Any] = json.loads(pipeline["wanted"])
+        self.serving = serving_of(begun)
+        self._base: str = begun.get("base", "")
         self._found: dict[str, Any] = {}
 
     @property
@@ -127,10 +130,11 @@ class Doing:
         if artifact is None:
             return False
         begun = self.pipelines.at_once(keyed, began)
-        before = steps["snapshot" if step.step == "split" else "evaluate"]
+        before = steps.get("snapshot" if step.step == "split" else "evaluate")
         gave = artifact.digest if step.step == "package" else None
         given = [steps["snapshot"].subject] if step.step == "split" else []
-        self.pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=before.run, begins=True)
+        follows = before.run if before is not None else None
+        self.pipelines.finish(begun, artifact.digest, gave=gave, given=given, follows=follows, begins=True)
         return True
 
     def _incumbent(self, steps: Mapping[str, Step]) -> str:
@@ -155,8 +159,11 @@ class Doing:
             return {"data": steps["snapshot"].artifact, "holdout": wanted.holdout, "time": wanted.time,
                     "delay": wanted.label_delay, "label": wanted.label, "known_at": dict(wanted.known_at),
                     "format": wanted.format, **({"window": self._window} if self._window else {})}  # fmt: skip
+        if step == "package" and self._base:
+            return {"base": self._base, "serving": self.serving}
         if step == "package":
-            return {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
+            made_of: dict[str, Any] = {name: steps[name].artifact for name in ("snapshot", "train", "evaluate")}
+            return {**made_of, "serving": self.serving} if self.serving else made_of
         part = side(artifacts.get(steps["split"].artifact), "train" if step == "train" else "test")
         inputs: dict[str, Any] = {
             "code": self.code["train" if step == "train" else "evaluate"],
@@ -212,7 +219,7 @@ class Doing:
     def _same_data(self, found: Snapshot) -> bool:
         """Whether the last finished pipeline had this data already, and nothing but data changed since."""
         before = [row for row in self.pipelines.of_model(self.wanted.id) if row["run"] < self._pipeline["run"]]
-        last = next((row for row in before if row["version"]), None)
+        last = next((row for row in before if row["version"] and "base" not in json.loads(row["wanted"])), None)
         if last is None or found.artifact is None:
             return False
         old, new = json.loads(last["wanted"]), json.loads(self._pipeline["wanted"])
@@ -252,6 +259,8 @@ class Doing:
     def _package(self, steps: Mapping[str, Step]) -> Artifact:
         """The version: what training wrote, what evaluation measured, and what it was made of."""
         artifacts = self.tools.artifacts
+        if self._base:
+            return repackaged(artifacts, self._base, self.serving)
         model, report = artifacts.get(steps["train"].artifact), artifacts.get(steps["evaluate"].artifact)
         about = {
             "metrics": report.about["metrics"],
@@ -260,6 +269,7 @@ class Doing:
             "parameters": self.parameters(),
             "code": dict(self.code),
             "python": self.tools.python,
+            **({"serving": self.serving} if self.serving else {}),
         }
         return artifacts.put("model", _served(model), about)
 

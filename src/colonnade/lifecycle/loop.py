@@ -9,13 +9,16 @@ last finished one. Scripts run under leases, which outlive us.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from colonnade.core.errors import ColonnadeError, Lost, UsageError
 from colonnade.lifecycle.causes import Causes
 from colonnade.lifecycle.doing import Doing, Stopped, Tools
 from colonnade.lifecycle.pipelines import Pipelines
+from colonnade.lifecycle.repackaging import GO, STEPS, WORDS, wanted_base
 from colonnade.lifecycle.rollout.rows import Moved
 from colonnade.lifecycle.verdict import Verdict
 from colonnade.lifecycle.wanted import Wanted
@@ -95,17 +98,28 @@ class ModelLoop:
             self.trouble, self._taken, self.by_hand = error, here, False
             return False
         decided = causes.of(parts, last, by_hand=self.by_hand)
-        self._taken = here
+        self._taken = None  # until what follows is durable: a full disk must not make a cause forgotten
         if isinstance(decided, Hold):
-            self._taken = None
             self.holding.tell(self._row, decided)
             return decided.reason == "rows"
         self.holding.clear()
         if decided is not None:
-            self.by_hand, self._parts = False, None
             run = begin(self._tools, self.pipelines, self.wanted, decided, {**parts, **causes.kept(code)})
+            self.by_hand, self._parts = False, None
             _log.info("model %s: %s, run/%s", self.wanted.name, decided.words, run)
-        return decided is not None
+        begun = decided is not None or self._repackage(parts, code)
+        self._taken = here
+        return begun
+
+    def _repackage(self, parts: Mapping[str, str], code: Mapping[str, dict[str, bytes]]) -> bool:
+        """Where nothing but the serving code is new: the live version with it, tried like any other."""
+        kept = self.causes.kept(code)
+        base = wanted_base(self._tools, self.pipelines, self.wanted, kept)
+        if base:
+            made = {**parts, **kept, "base": base}
+            run = begin(self._tools, self.pipelines, self.wanted, GO, made, steps=STEPS)
+            _log.info("model %s: %s, run/%s", self.wanted.name, WORDS, run)
+        return bool(base)
 
     def _read(self, here: tuple[Any, ...]) -> tuple[dict[str, str], dict[str, dict[str, bytes]]]:
         """(digests, code) of what is there now; read once for each state of the files."""
@@ -124,8 +138,11 @@ class ModelLoop:
             if current is None:
                 verdict = Verdict(self._tools, self.wanted, self._row, self.pipelines)
                 with contextlib.suppress(Moved):  # the rollout before it was moved just now: judged in the next step
-                    if verdict.judge(pipeline, steps):
-                        self.by_hand, self._taken = True, None
+                    self._taken = None
+                    if "base" in json.loads(pipeline["wanted"]):
+                        verdict.repackaged(pipeline, steps)
+                    elif verdict.judge(pipeline, steps):
+                        self.by_hand = True
                 return
             try:
                 if not doing.further(current, steps):
@@ -144,3 +161,4 @@ class ModelLoop:
         with self._tools.state.transaction() as tx:
             self._row.check(tx)
             self.pipelines.end(tx, pipeline, outcome, reason=reason)
+        self._taken = None

@@ -60,7 +60,6 @@ class Verdict:
         if under_way is not None and under_way.challenger == version:
             self._end(pipeline, "unchanged", version=version, reason="it is being rolled out already", metrics=metrics)
             return False
-        trial = self._trial(str(live), version)
         incumbent = self._report(steps["compare"].artifact) if live else None
         candidate, parts = self._report(steps["evaluate"].artifact), self._parts(steps["split"].artifact)
         findings = judge(self._wanted.gates, candidate, incumbent, parts)
@@ -69,11 +68,36 @@ class Verdict:
             version, pipeline["cause"]
         )
         compared_well = [finding.reason for finding in findings if finding.against == "incumbent"]
+        known = {"version": version, "reason": "; ".join(failed or compared_well), "metrics": metrics}
+        self._decided(pipeline, steps["evaluate"].run, here, known, findings, slices, failed=len(failed))
+        return False
+
+    def repackaged(self, pipeline: Row, steps: Mapping[str, Step]) -> None:
+        """The live version with other serving code: no gate is asked, as the model is the same; it is tried all the
+        same.
+        """
+        tools, version = self._tools, steps["package"].artifact
+        metrics: dict[str, float] = tools.artifacts.get(version).about["metrics"]
+        here = tools.state.rows("name_get", project=tools.journal.project, kind=CHAMPION, name=self._wanted.name)
+        if not here or here[0]["digest"] != json.loads(pipeline["wanted"])["base"]:
+            reason = "the live version was changed meanwhile; that one is packaged"
+            self._end(pipeline, "superseded", version=version, reason=reason, metrics=metrics)
+            return
+        failed = self._may_not(version, pipeline["cause"])
+        reason = "; ".join(failed) or "the model is the one that is live; its serving code is new"
+        known = {"version": version, "reason": reason, "metrics": metrics}
+        self._decided(pipeline, steps["package"].run, here, known, [], [], failed=len(failed))
+
+    def _decided(
+        self, pipeline: Row, run: str, here: Sequence[Row], known: dict[str, Any], findings: Sequence[Finding],
+        slices: Sequence[Mapping[str, Any]], *, failed: int,
+    ) -> None:  # fmt: skip
+        """The verdict and what follows from it, in one transaction."""
+        tools, state = self._tools, self._tools.state
+        version, live = known["version"], str(here[0]["digest"]) if here else None
+        trial = self._trial(str(live), version)
         decision = state.new_id("dec")
-        kept = {
-            "findings": json.dumps([finding.to_json() for finding in findings], ensure_ascii=False),
-            "slices": json.dumps(slices, ensure_ascii=False),
-        }
+        known = {**known, "decision": decision}
         with state.transaction() as tx:
             self._row.check(tx)
             tx.append(
@@ -81,18 +105,14 @@ class Verdict:
                     tools.journal.stamp(tools.actor),
                     decision=decision,
                     model=self._wanted.id,
-                    run=steps["evaluate"].run,
+                    run=run,
                     version=version,
                     verdict="deny" if failed else "allow",
-                    gates=len(self._wanted.gates),
-                    failed=len(failed),
+                    gates=len(findings),
+                    failed=failed,
                     found=_in_millionths(findings),
-                    mac=tools.journal.mac,
-                    told=kept,
                 )
             )
-            reason = "; ".join(failed or compared_well)
-            known: dict[str, Any] = {"version": version, "reason": reason, "metrics": metrics, "decision": decision}
             if failed:
                 self._pipelines.end(tx, pipeline, "refused", **known)
             elif live and trial is not None:
@@ -104,11 +124,11 @@ class Verdict:
                     version=version, decision=decision, here=here,
                 )  # fmt: skip
                 self._pipelines.end(tx, pipeline, "promoted", **known)
-            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=kept["findings"])
-            tx.run("meta_put", key=f"{SLICES}{decision}", value=kept["slices"])
-        said = f"refused: {reason}" if failed else "promoted" if trial is None or not live else "is rolled out"
+            found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
+            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
+            tx.run("meta_put", key=f"{SLICES}{decision}", value=json.dumps(slices, ensure_ascii=False))
+        said = f"refused: {known['reason']}" if failed else "promoted" if trial is None or not live else "is rolled out"
         _log.info("model %s: %s", self._wanted.name, said)
-        return False
 
     def _trial(self, live: str, version: str) -> Callable[[Transaction, str, str], None] | None:
         """How the candidate's rollout begins, in the transaction that judges it; None: it goes live at once."""

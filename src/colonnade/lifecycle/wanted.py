@@ -26,6 +26,11 @@ STEPS = ("snapshot", "split", "train", "evaluate", "package", "compare")
 """
 
 
+SERVE = "serve/"
+"""Before a service's name: the script with which it answers is packaged with the version, so that both are tried, go
+live and go back together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """A limit that a metric must keep: `bound` "at_least" or "at_most"; `limit` None: the incumbent's value.
@@ -100,6 +105,7 @@ class Wanted:
     watch: bool
     label_delay: float = 0
     served: bool = False
+    serving: Mapping[str, Path] = field(default_factory=dict)
     slices: tuple[Slicing, ...] = ()
     recent: float = 0.25
     retrain: RetrainRule = field(default_factory=RetrainRule)

@@ -301,8 +301,12 @@ class Rolling:
         return over or proved
 
     def _held_out(self, rollout: Rollout, wanted: Wanted) -> list[Item]:
-        rows = self._state.rows("pipeline_steps", pipeline=rollout.pipeline)
-        split = next((row["artifact"] for row in rows if row["step"] == "split"), "")
+        """Of this pipeline; where it only packaged what was live, of the newest one that held rows out."""
+        before = self._state.rows("pipelines_of_model", model=rollout.model, limit=20)
+        split = ""
+        for run in (rollout.pipeline, *(row["run"] for row in before if row["run"] < rollout.pipeline)):
+            rows = self._state.rows("pipeline_steps", pipeline=run)
+            split = split or next((row["artifact"] for row in rows if row["step"] == "split"), "")
         try:
             return held_out(self._artifacts, split, wanted.label, rollout.plan.rehearse) if split else []
         except (ColonnadeError, ValueError):

@@ -25,7 +25,7 @@ from colonnade.lifecycle.pipelines import CHAMPION
 from colonnade.lifecycle.serving.probe import probe
 from colonnade.lifecycle.serving.safe import refuse, unsafe_files
 from colonnade.lifecycle.serving.scaling import Load, Scaling
-from colonnade.lifecycle.serving.served import Answering, Replica, Rival, Serve, Trial
+from colonnade.lifecycle.serving.served import Answering, Code, Replica, Rival, Serve, Trial
 from colonnade.ports.outside.state import State, Transaction
 from colonnade.ports.skills.leases import Leasing, Wish
 from colonnade.ports.skills.scan import Scan
@@ -72,43 +72,44 @@ class ServiceLoop:
         self._failures: dict[tuple[str, str], tuple[int, int]] = {}
         self._troubles: dict[str, str] = {}
         self._code: tuple[tuple[int, int], dict[str, bytes]] | None = None
+        self._packaged: dict[str, Code | None] = {}
         self._said = ""
 
     def step(self) -> bool:
         """One look; whether something is under way. Raises ColonnadeError."""
         trial = self._trial()  # before the Name: where that moves meanwhile, the challenger is only asked more
         version, generation = self._live()
-        files = self._script()
-        code = self.serve.mark(digest_of(files) if files else "")
         replicas = [self._looked(one) for one in self.replicas()]
         replicas = [one for one in replicas if one.state != "ended"]
         rival = trial.challenger if trial is not None else ""
         tried = (rival, trial.champion) if trial is not None else ()
         wanted = [one for one in dict.fromkeys((version, *tried, self.also)) if one]
         self.trouble = None
-        count = self._count(version, rival, code, replicas)
+        codes = {one: self._code_of(one) for one in wanted}
+        marks = {one: code.mark for one, code in codes.items()}
+        count = self._count(version, rival, marks, replicas)
         for one in wanted:
-            here = [each for each in replicas if (each.version, each.code) == (one, code) and each.state != "draining"]
+            here = [each for each in replicas if each.is_of(one, marks) and each.state != "draining"]
             missing = (count if one in {version, rival} else 1) - len(here)
             live, self.trouble = self.trouble, None
             for _ in range(missing):
-                if not self._start(one, code, files):
+                if not self._start(one, codes[one]):
                     break
             self._troubles[one] = self.trouble.message if self.trouble is not None else ""
             self.trouble = self.trouble if one == version else live  # another version's is no trouble of the service
         self._troubles = {one: self._troubles[one] for one in wanted}
-        self._route(version, generation, code, replicas, trial)
-        self._let_go({(one, code) for one in wanted}, replicas)
+        self._route(version, generation, marks, replicas, trial)
+        self._let_go(set(marks.items()), replicas)
         return self.answering.state == "starting" or any(one.state == "starting" for one in replicas) or not (
             not version or self.answering.version == version
         )  # fmt: skip
 
-    def _count(self, version: str, rival: str, code: str, replicas: list[Replica]) -> int:
+    def _count(self, version: str, rival: str, marks: Mapping[str, str], replicas: list[Replica]) -> int:
         """How many of the live version (and of the one that is tried beside it) should be up; what is beyond that is
         surplus: the newest, unready ones first.
         """
         ranked = sorted(replicas, key=lambda one: (one.state != "ready", one.created_ms, one.lease))
-        ranked = [one for one in ranked if one.code == code and one.state != "draining"]
+        ranked = [one for one in ranked if one.is_of(one.version, marks) and one.state != "draining"]
         here, beside = ([one for one in ranked if one.version == each] for each in (version, rival))
         ready = sum(one.state == "ready" for one in here)
         count = self._scaling.look(self.serve.bounds, self.load, ready, self._means.state.now_ms())
@@ -155,6 +156,26 @@ class ServiceLoop:
             share = row["share_millionths"] / 10_000
             return Trial(row["id"], row["champion"], row["challenger"], row["state"], share)
         return None
+
+    def _code_of(self, version: str) -> Code:
+        """With what a version is served: the script that was packaged with it; for a version that was made before the
+        service had one, the script as it lies there now.
+        """
+        if version not in self._packaged:
+            artifacts = self._means.artifacts
+            digest = artifacts.get(version).about.get("serving", {}).get(self.serve.name)
+            made: Code | None = None
+            if digest is not None:
+                kept = artifacts.get(digest)
+                files = {entry.path: artifacts.read(entry) for entry in kept.files}
+                made = Code(str(kept.about["script"]), digest_of(files), files)
+            self._packaged = {**dict(list(self._packaged.items())[-8:]), version: made}
+        found = self._packaged[version]
+        if found is None:
+            files = self._script()
+            name = self.serve.script.name if self.serve.script is not None else ""
+            found = Code(name, digest_of(files) if files else "", files)
+        return replace(found, mark=self.serve.mark(found.mark))
 
     def _script(self) -> dict[str, bytes]:
         """The user's script and what it imports, read again when it changed. Raises UsageError."""
@@ -214,9 +235,9 @@ class ServiceLoop:
             )  # fmt: skip
         return new
 
-    def _start(self, version: str, code: str, files: Mapping[str, bytes]) -> bool:
+    def _start(self, version: str, code: Code) -> bool:
         """Ask for a replica, unless the version may not be loaded or has just failed; whether it was asked for."""
-        key, means = (version, code), self._means
+        key, means = (version, code.mark), self._means
         if key in self._refused:
             self.trouble = self._refused[key]
             return False
@@ -229,7 +250,7 @@ class ServiceLoop:
         place = f"serve-{secrets.token_hex(8)}"
         folder = means.folder / place
         try:
-            self._lay_out(folder, version, files)
+            self._lay_out(folder, version, code)
         except ColonnadeError as error:
             shutil.rmtree(folder, ignore_errors=True)
             self._refused[key] = self.trouble = error
@@ -237,8 +258,8 @@ class ServiceLoop:
 
         def also(tx: Transaction, run: str, lease: str) -> None:
             tx.run(
-                "replica_add", lease=lease, run=run, project=means.project, service=self.serve.id,
-                model=self.serve.model_id, version=version, code=code, place=place, created_ms=means.state.now_ms(),
+                "replica_add", lease=lease, run=run, project=means.project, service=self.serve.id, version=version,
+                model=self.serve.model_id, code=code.mark, place=place, created_ms=means.state.now_ms(),
             )  # fmt: skip
 
         environment = {
@@ -251,32 +272,31 @@ class ServiceLoop:
         )
         return True
 
-    def _lay_out(self, folder: Path, version: str, files: Mapping[str, bytes]) -> None:
+    def _lay_out(self, folder: Path, version: str, code: Code) -> None:
         """The model's files, for reading only, once they are judged; and the script. Raises Refused."""
         (folder / "model").mkdir(parents=True)
         self._means.artifacts.lay_out(version, folder / "model")
         refuse(self.serve.model, unsafe_files(self._means.scan, folder / "model"))
-        for path, data in files.items():
+        for path, data in code.files.items():
             file = folder / "code" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-        script = self.serve.script.name if self.serve.script is not None else ""
         about = {
-            "service": self.serve.name, "model": self.serve.model, "version": version, "script": script,
+            "service": self.serve.name, "model": self.serve.model, "version": version, "script": code.script,
             "threads": self.serve.threads,
         }  # fmt: skip
         (folder / "serve.json").write_text(json.dumps(about))
 
     # the route
     def _route(
-        self, version: str, generation: int, code: str, replicas: list[Replica], trial: Trial | None
+        self, version: str, generation: int, marks: Mapping[str, str], replicas: list[Replica], trial: Trial | None
     ) -> None:  # fmt: skip
         """Who is asked: the live version's replicas once one of them is ready; until then whoever was, though never a
         version that is only tried.
         """
         serve, ready = self.serve, [one for one in replicas if one.state == "ready"]
-        mine = [one for one in ready if (one.version, one.code) == (version, code) and one.lease not in self._surplus]
-        rival = self._rival(version, code, ready, trial)
+        mine = [one for one in ready if one.is_of(version, marks) and one.lease not in self._surplus]
+        rival = self._rival(version, marks, ready, trial)
         if rival is not None and not mine:
             ready = [one for one in ready if one.version != rival.version]
         if not mine and ready:  # whoever was asked before, or, after a restart, who was begun last
@@ -303,11 +323,13 @@ class ServiceLoop:
                 _log.info("service %s: %s answers", serve.name, new.version[:19] or "nobody")
             self.answering = new
 
-    def _rival(self, version: str, code: str, ready: list[Replica], trial: Trial | None) -> Rival | None:
+    def _rival(
+        self, version: str, marks: Mapping[str, str], ready: list[Replica], trial: Trial | None
+    ) -> Rival | None:  # fmt: skip
         """Who is tried beside the live version."""
         if trial is None or trial.state == "probation" or trial.challenger == version:
             return None
-        mine = [one for one in ready if (one.version, one.code) == (trial.challenger, code)]
+        mine = [one for one in ready if one.is_of(trial.challenger, marks)]
         mine = [one for one in mine if one.lease not in self._surplus]
         places = tuple(self._means.folder / one.place for one in mine)
         return Rival(trial.rollout, trial.challenger, trial.share, places, self.serve.most * len(mine))

@@ -45,6 +45,21 @@ class Serve:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """With what a version is served.
+
+    Attributes:
+        script: the user's own script, by its name among the files; "" for what the model's files say.
+        mark: a digest of the files (and, of a replica, its claim), or "".
+        files: the script and what it imports.
+    """
+
+    script: str
+    mark: str
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Replica:
     """A row of `replicas`. `told`: what it said it is; `idle_ms`: since when it is not asked any more."""
 
@@ -58,6 +73,10 @@ class Replica:
     created_ms: int
     ready_ms: int | None
     idle_ms: int | None
+
+    def is_of(self, version: str, marks: Mapping[str, str]) -> bool:
+        """Whether it answers with this version, and as that version is served now."""
+        return self.version == version and marks.get(version) == self.code
 
 
 @dataclass(frozen=True, slots=True)

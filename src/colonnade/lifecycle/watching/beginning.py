@@ -6,7 +6,7 @@ here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from colonnade.core import watch_entries
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from colonnade.lifecycle.wanted import Wanted
 
 
-def begin(tools: Tools, pipelines: Pipelines, wanted: Wanted, go: Go, parts: Mapping[str, Any]) -> str:
-    """A pipeline, with why it began and on which rows; its run."""
+def begin(
+    tools: Tools, pipelines: Pipelines, wanted: Wanted, go: Go, parts: Mapping[str, Any], steps: Sequence[str] = ()
+) -> str:  # fmt: skip
+    """A pipeline, with why it began and on which rows; its run. `steps`: others than the model's own."""
     made: dict[str, Any] = {**parts, "causes": list(go.kinds)}
     if go.alarm:
         made |= {"alarm": go.alarm, "window": {"recent": go.window.recent, "whole": go.window.whole}}
@@ -34,7 +36,7 @@ def begin(tools: Tools, pipelines: Pipelines, wanted: Wanted, go: Go, parts: Map
         if go.alarm:
             tx.run("alarm_run", id=go.alarm, run=run)
 
-    return pipelines.begin(wanted.id, go.words, made, wanted.steps(), also=also)
+    return pipelines.begin(wanted.id, go.words, made, steps or wanted.steps(), also=also)
 
 
 class Holding:
