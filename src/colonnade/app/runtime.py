@@ -5,6 +5,7 @@ and tried again.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import logging
@@ -18,7 +19,7 @@ from colonnade.app.alarms import Alarms
 from colonnade.app.house import House
 from colonnade.app.notifying import Notifying
 from colonnade.app.writer import GroupWriter
-from colonnade.core.errors import ColonnadeError
+from colonnade.core.errors import ColonnadeError, StorageFull
 from colonnade.govern.ledger.sequencer import LEASE, Sequencer
 from colonnade.knowledge.ingest.loop import IngestLoop
 from colonnade.ports.outside.hints import Hints
@@ -271,6 +272,9 @@ class Runtime:
             self.alarms.clear("recording")
 
     def _failed(self, room: str, error: Exception) -> None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some space; what was under way goes on by itself"
+            error = StorageFull("no space left where files are worked on", hint=hint)
         if isinstance(error, ColonnadeError):
             _log.error("%s: %s", room, error.message)
             alarm = _alarm(room, error)
