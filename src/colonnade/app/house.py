@@ -321,7 +321,7 @@ class House:
                 rolling=self.rollouts.rolling,
             )
         if self.modelling is not None and self.rollouts is not None:
-            self.modelling.apply(models, self.rollouts.plans(declaration))
+            self.modelling.apply(models, self.rollouts.plans(declaration), declaration.services)
 
     def _open_serving(self, declaration: Declaration) -> None:
         served = {name: service for name, service in declaration.services.items() if service.model is not None}
