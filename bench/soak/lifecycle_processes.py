@@ -35,6 +35,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from colonnade.adapters.executor.processes import beneath
 from colonnade.testing.census import Census, ours, role
 from colonnade.testing.project import Project, until
 from scripts.make_credit import HOME, batch, shuffled, with_negative_ages, write
@@ -139,13 +140,14 @@ class Killer:
         self.killed: Counter[str] = Counter()
 
     def kill(self) -> None:
-        """One process of the house, whichever is there; half of the time the daemon. Then the daemon runs again."""
-        victims = [(pid, role(pid)) for pid, _ in ours(self._project.home)]
-        others = [
-            one for one in victims if one[1] not in ("daemon", "") and (one[1] != "replica" or not self._rows.tried())
-        ]
-        if others and self._chance.random() < 0.5:
-            pid, kind = self._chance.choice(others)
+        """One process of the house: the daemon half of the time, a step if there is one within a second, another. Then
+        the daemon runs again.
+        """
+        drawn = self._chance.random()
+        others = self._steps() if drawn < 0.2 else self._others() if drawn < 0.5 else []
+        if others:
+            pid = self._chance.choice(others)
+            kind = role(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 self.killed[kind] += 1
@@ -153,6 +155,23 @@ class Killer:
         self._project.kill()
         self.killed["daemon"] += 1
         self._project.up(ready=0)
+
+    def _steps(self) -> list[int]:
+        """Steps that run now, waited for a little."""
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            if found := [pid for pid, _ in ours(self._project.home) if role(pid) == "step"]:
+                return found
+        return []
+
+    def _others(self) -> list[int]:
+        """Everything but the daemon; while a version is tried, but the replicas and their supervisors as well."""
+        found = {pid: role(pid) for pid, _ in ours(self._project.home)}
+        serving = {pid for pid in found if any(role(one) == "replica" for one, _ in beneath(pid))}
+        spared = (
+            {pid for pid, kind in found.items() if kind == "replica" or pid in serving} if self._rows.tried() else ()
+        )
+        return [pid for pid, kind in found.items() if kind not in ("daemon", "") and pid not in spared]
 
 
 def lived(project: Project, life: list[Act], killer: Killer | None, kills: int) -> dict[str, Any]:
@@ -191,6 +210,7 @@ def remains(project: Project, rows: Rows) -> dict[str, Any]:
         "artifacts": sorted(row[0] for row in rows("SELECT digest FROM artifacts WHERE kind = 'folder'")),
         "live": status["live"]["version"],
         "history": [(one["trigger"], one["outcome"]) for one in reversed(status["history"])],
+        "reasons": [one["reason"] for one in status["history"] if one["outcome"] in ("rolled_back", "failed")],
         "twice": rows(
             "SELECT key, count(*) AS n FROM pipeline_steps WHERE state = 'done' AND key != '' GROUP BY key HAVING n > 1"
         ),
@@ -228,7 +248,7 @@ def soak(folder: Path, *, kills: int, seed: int, life: list[Act] | None = None) 
     return {
         "kills": sum(killer.killed.values()), "killed": dict(killer.killed),
         "differences": [f"{name}: {expected[name]} != {found[name]}" for name in same if expected[name] != found[name]],
-        "artifacts": len(found["artifacts"]), "pipelines": len(found["history"]),
+        "reasons": found["reasons"], "artifacts": len(found["artifacts"]), "pipelines": len(found["history"]),
         "done_twice": len(found["twice"]), "runs_without_end": len(found["runs"]), "held": len(found["steps_held"]),
         "processes_seen": len(census.seen), "left_over": [role(pid) or str(pid) for pid, _ in left],
         "row_leases_held": rows("SELECT count(*) FROM row_leases WHERE expires_ms > 0")[0][0],
