@@ -56,6 +56,15 @@ EXPLANATIONS: Mapping[str, str] = {
     "missing_extra": "An optional package is not installed. The message names the command that installs it.",
     "state": "The state store could not do it. `colonnade doctor` looks further.",
     "state_missing": "Nothing was ever up here. `colonnade up` begins.",
+    "erasure_unfinished": (
+        "The keys are destroyed, but something of it lies there still: the message says what. Ask for the erasure again, "
+        "or start the daemon anew: it goes on where it stopped."
+    ),
+    "erasures_unwritable": "The list of erasures beside the keys cannot be written, so nothing was erased. Mend the folder.",
+    "erasures_damaged": "The list of erasures beside the keys cannot be read. Restore it from your backup of the keys.",
+    "backup_damaged": "The backup was changed or cut off since it was made. Nothing was restored; use another one.",
+    "backup_unreadable": "The backup cannot be opened. The message says why.",
+    "keys_locked": "The passphrase does not open the file of keys.",
     "state_locked": "Another process writes the state. One daemon per state directory.",
     "state_newer": "The state was written by a newer release. Use that release.",
     "state_damaged": "The state file is damaged. Restore it from a backup; `colonnade verify` says what is wrong.",

@@ -69,7 +69,9 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "model_failed": (500, "The model raised an error on this request. `colonnade logs` of the replica's run has it."),
     "nothing_live": (400, "No version of the model is live yet. `colonnade status` says why."),
     "no_way_back": (400, "No other version of the model was live before. `--to VERSION` names one."),
-    "not_asked": (400, "The rollout asks nobody now: it goes on by itself, or has ended."),
+    "not_asked": (400, "Nobody is asked any more: it was decided, goes on by itself, or has ended."),
+    "erasure_busy": (403, "Something of that person runs still. End it (`colonnade gpu release`), then ask again."),
+    "nobody_approves": (400, "An erasure needs the word of a second person, and none is declared under `access:`."),
     "nothing_to_do": (400, "That version is live already."),
     "no_embedder": (503, "The embedding weights are not installed. `colonnade doctor` prints the command."),
     "upstream_down": (

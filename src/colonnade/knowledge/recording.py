@@ -14,7 +14,7 @@ from colonnade.core import entries
 from colonnade.core.answers import Answer, Asker, Citation
 from colonnade.core.canonical import canonical_json
 from colonnade.ports.journal import Journal
-from colonnade.ports.outside.keys import Keys
+from colonnade.ports.outside.keys import Erased, Keys
 from colonnade.ports.outside.state import Row, State, Transaction
 
 ANSWERER = "extractive/1"
@@ -122,6 +122,10 @@ class Recording:
         sealed = json.dumps(
             {"question": question, "answer": asdict(answer), "as_of_ms": as_of_ms}, ensure_ascii=False
         ).encode()
+        try:
+            kept = self._keys.seal((asker.principal, *answer.given), sealed, f"{ident}/text")
+        except Erased:  # a document went while the answer was made: its text is not kept
+            kept = None
         tx.run(
             "answer_add",
             id=ident,
@@ -133,7 +137,7 @@ class Recording:
             epoch=epoch,
             decision=decision,
             given=json.dumps(answer.given),
-            sealed=self._keys.seal((asker.principal, *answer.given), sealed, f"{ident}/text"),
+            sealed=kept,
             ms=answer.ms,
         )
         tx.append(
@@ -158,6 +162,8 @@ class Recording:
                 way=way,
             )
         )
+        if kept is None:
+            self._keys.destroy(tx, ident)
 
     def open(self, row: Row) -> Opened:
         """An answer's question and text. Raises Erased when any key that it needs was destroyed."""
