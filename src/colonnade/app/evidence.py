@@ -44,7 +44,7 @@ class Signed:
 def signed_checkpoint(places: Places) -> Signed:
     """As it is now. Raises StateError when nothing was ever signed."""
     with reading(places) as (state, _keys):
-        return _signed(places, state)
+        return signed_of(places, state)
 
 
 def publish(places: Places, target: str) -> tuple[Signed, str]:
@@ -55,7 +55,7 @@ def publish(places: Places, target: str) -> tuple[Signed, str]:
     """
     place = wiring.open_publishing(target)
     with reading(places) as (state, _keys):
-        signed = _signed(places, state)
+        signed = signed_of(places, state)
         before = place.last()
         if before:
             old = read_checkpoint(before, signed.key, wiring.signature_check())
@@ -84,7 +84,8 @@ def export_evidence(
         return export(state, folder, projects[0]["id"], opened, closed, progress)
 
 
-def _signed(places: Places, state: State) -> Signed:
+def signed_of(places: Places, state: State) -> Signed:
+    """The last signed checkpoint of an open store, its signature checked. Raises StateError, Tampered."""
     rows = state.rows("checkpoint_last")
     if not rows:
         raise StateError("nothing is signed yet", hint="`colonnade up` signs within a second", code="nothing_signed")

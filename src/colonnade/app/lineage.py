@@ -105,6 +105,10 @@ class Labels:
         said = self.label(node)
         return f"{node.kind}/{said}" if said else node.ref
 
+    def people(self) -> dict[str, str]:
+        """Id -> name of everybody who is declared or has a key."""
+        return self._people.names()
+
     def _documents(self) -> dict[str, str]:
         """Path -> id of every document of now. Opened once: each path is sealed by itself."""
         if self._paths is None:

@@ -46,6 +46,7 @@ COMMANDS = (
     Command("restore", "restore", "A state from a backup, checked against its ledger", "Prove"),
     Command("gc", "gc", "Let go what was kept long enough, and what nothing needs", "Prove"),
     Command("checkpoint", "checkpoint", "The last signed checkpoint of the log; publish keeps it outside", "Prove"),
+    Command("report", "report", "A report from evidence: each number proved, each hole visible", "Prove"),
     Command("scan", "scan", "May this model be loaded? Judges files without loading them", "Prove"),
     Command("explain", "explain", "What an error code means and what to do", "Help"),
     Command("completion", "completion", "Print a completion script for bash, zsh or fish", "Help"),

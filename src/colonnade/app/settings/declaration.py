@@ -23,6 +23,7 @@ from colonnade.app.settings.retrain import Retrain
 from colonnade.app.settings.rollout import Rollout, Tolerances, differing
 from colonnade.app.settings.strict import Name, Strict
 from colonnade.app.settings.tracking import Tracking
+from colonnade.app.settings.use_cases import Approval, Incident, UseCase
 from colonnade.app.settings.watch import Alarms, Capture, Labels
 from colonnade.app.settings.wording import shown, wording
 from colonnade.app.settings.yamlfile import Located, load_yaml
@@ -190,6 +191,7 @@ class Declaration(Strict):
     pipelines: dict[Name, Flow] = Field(default_factory=dict)
     compute: Compute | None = None
     tracking: Tracking = Field(default_factory=Tracking)
+    use_cases: dict[Name, UseCase] = Field(default_factory=dict)
     retention: Retention = Field(default_factory=Retention)
     notify: list[Notify] = Field(default_factory=list, description="Who is told what happens to models.")
     gateway: Gateway = Field(default_factory=Gateway)
@@ -294,7 +296,8 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
         "models": Model, "data": DataSource, "contract": Contract, "tracking": Tracking, "retrain": Retrain, "retention": Retention,
         "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
-        "rollout": Rollout, "tolerances": Tolerances, "notify": Notify,
+        "rollout": Rollout, "tolerances": Tolerances, "notify": Notify, "use_cases": UseCase,
+        "approvals": Approval, "incidents": Incident,
     }  # fmt: skip
     for place, step in enumerate(path):
         model = sections.get(str(step), model)
@@ -313,6 +316,11 @@ def _check_names(declaration: Declaration, located: Located, file: str) -> None:
         if group not in groups:
             line = located.line(("tracking", "groups"))
             raise _unknown("group", group, list(groups), file, line, "access.groups")
+    for name, use in declaration.use_cases.items():
+        for model in use.models:
+            if model not in declaration.models:
+                line = located.line(("use_cases", name, "models"))
+                raise _unknown("model", model, list(declaration.models), file, line, "models")
     for name, base in declaration.knowledge.items():
         keys: set[str] = set()
         for place, source in enumerate(base.sources):

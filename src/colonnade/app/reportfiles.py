@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports as files: which form is asked for, and the program that checks one without us."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from colonnade.app.settings.environment import Places
+
+
+def written(places: Places, kind: str, form: str, *, model: str = "", service: str = "") -> tuple[str, str]:
+    """(text, a line about it). `form`: html, markdown, json. Raises as `make_report`."""
+    from colonnade.app.reporting import make_report
+
+    document = make_report(places, kind, model=model, service=service)
+    counts = ", ".join(f"{count} {word}" for word, count in document["counts"].items())
+    if form == "json":
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n", counts
+    if form == "html":
+        from colonnade.govern.reports.html import to_html
+
+        return to_html(document), counts
+    from colonnade.govern.reports.markdown import to_markdown
+
+    return to_markdown(document), counts
+
+
+def write_verifier(folder: Path) -> list[Path]:
+    """verify_report.py and verify.py, byte for byte those of this release; where they lie."""
+    from colonnade.govern.ledger import standalone as tree
+    from colonnade.govern.reports import standalone as reports
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"verify_report.py": Path(reports.__file__), "verify.py": Path(tree.__file__)}
+    for name, source in files.items():
+        (folder / name).write_bytes(source.read_bytes())
+    return [folder / name for name in files]
