@@ -85,7 +85,7 @@ class ModelRoom:
             "message": "wrong answers 0.31 against 0.18 since truth 812",
             "hint": "", "ref": f"alarm/{ALARM}", "measure": "wrong", "service": "credit", "observed": 0.31,
         }  # fmt: skip
-        row = {"line": 2, "row": {"age": "-31", "region": ATTACK}}
+        row = {"line": 2, "age": "-31", "region": ATTACK}
         self.quarantined = [{"path": f"data/{ATTACK}.csv", "breaches": [
             {"rule": "age is below 18", "column": "age", "count": 3, "rows": [row, row]}]}]  # fmt: skip
 

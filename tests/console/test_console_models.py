@@ -106,6 +106,11 @@ def test_a_version_that_asks_shows_where_it_is_and_takes_the_word_of_whom_it_cou
     anna.goto("/models/credit")
     assert "age is below 18" not in anna.locator("main").inner_text(), "she sees no row of the data"
     assert anna.locator("text=Train now").count() == anna.locator("text=Roll back…").count() == 0
+    assert [
+        link
+        for link in anna.locator("main a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+        if link and link.startswith(("/refs", "/runs"))
+    ] == [], "nothing leads where she may not go"
     anna.locator("text=Let it answer").click()
     expect(anna.locator("h1")).not_to_have_text("credit")
     assert room.done == [("anna", "allow", f"rollout/{ROLLOUT}")]

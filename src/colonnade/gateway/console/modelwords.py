@@ -30,6 +30,7 @@ STATES = {
     "failed": ("failed, nothing is live", "bad"),
     "stopped": ("stopped", "quiet"),
 }
+WAITS = {"asked": ("asks for a word", "warn"), "held": ("waits for truths", "warn")}
 TROUBLE = {"refused", "quarantined", "failed", "rolled_back"}
 
 
@@ -50,7 +51,6 @@ class Said:
 
     def __init__(self, name: str, model: Mapping[str, Any], document: Mapping[str, Any], now_ms: int) -> None:
         self.name, self.now_ms = name, now_ms
-        self.state = STATES.get(model["state"], (model["state"], "live"))
         self.live = model["live"]
         self.short = model["live"]["version"][7:19] if model["live"] else ""
         self.since_ms = present.parse_moment(model["live"]["since"] or "") if model["live"] else None
@@ -59,6 +59,8 @@ class Said:
         self.services = services_of(document, name)
         self.alarms = [one for one in document["alarms"] if one.get("service") in {s for s, _ in self.services}]
         self.trial = trial(model)
+        waits = WAITS.get(self.trial["state"]) if self.trial is not None else None
+        self.state = waits or STATES.get(model["state"], (model["state"], "live"))
         self.last = last_of(model)
         self.held = model.get("held")
         self.step = next((one["step"] for one in model["steps"] if one["state"] in {"running", "waiting"}), "")
