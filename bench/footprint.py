@@ -25,8 +25,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.census import ours, role
 from bench.report import ROOT, write_result
-from colonnade.testing.census import ours, role
 from colonnade.testing.project import Project
 
 GOAL_MB = 200

@@ -96,6 +96,7 @@ def cost(count: int) -> list[dict[str, Any]]:
             for place in range(0, count, PIECE):
                 watch.put(asked[place : place + PIECE])
                 watch.flush()
+            row: dict[str, Any]
             row = {"what": what, "requests": count, "us_a_request": round((cpu_s() - began) / count * 1e6, 2),
                    "wall_us_a_request": round((time.perf_counter() - wall) / count * 1e6, 2)}  # fmt: skip
             if capture:
@@ -167,7 +168,8 @@ def followed(rng: np.random.Generator, count: int, batch: int) -> tuple[int, int
 
 def false_alarms(samples: int, baselines: int) -> list[dict[str, Any]]:
     """Alarms over stationary samples, by measure."""
-    rng, rows = np.random.default_rng(7), []
+    rng = np.random.default_rng(7)
+    rows: list[dict[str, Any]] = []
     promised = samples // RUN_LENGTH
     for share in (0.01, 0.005):
         rang = quiet("errors", Baseline(limit=0.01), rng.random(samples) < share, PIECE)

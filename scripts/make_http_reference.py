@@ -48,8 +48,8 @@ model's answer `gateway` and `upstream`).
 comes after 15 s of silence, the end is `data: [DONE]`. When a language model dies amid a stream the last event is
 an error, never just an end.
 
-**MLflow's routes** (`/api/...`, `/ajax-api/...`) have its shapes: errors are `{"error_code", "message"}`, a key may also be
-HTTP's Basic password. [How](../how-to/track-with-mlflow.md).
+**MLflow's routes** (`/api/...`, `/ajax-api/...`) have its shapes: errors are `{"error_code", "message"}`, a key may
+also be HTTP's Basic password. [How](../how-to/track-with-mlflow.md).
 
 **What a service answers from.** With knowledge and no language model: quotes. With both: the model over numbered
 passages, each sentence checked against the passage that it cites; what no passage bears is marked `[unverified]`,

@@ -35,8 +35,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from bench.census import Census, ours, role
 from colonnade.adapters.executor.processes import beneath
-from colonnade.testing.census import Census, ours, role
 from colonnade.testing.project import Project, until
 from scripts.make_credit import HOME, batch, shuffled, with_negative_ages, write
 

@@ -214,7 +214,12 @@ def test_a_receiver_that_fails_first_gets_it_in_the_end_signed_and_under_one_id(
         notifying.apply([declared])
         hand(room, "refused")
         notifying.step()
-        until(lambda: room.clock.advance(25) or (receiver.taken() and not board.found), 10, 0.01)
+
+        def took() -> bool:
+            room.clock.advance(25)
+            return bool(receiver.taken()) and not board.found
+
+        until(took, 10, 0.01)
         house.stop.set()
         assert [status for *_, status in receiver.got] == [500, 302, 429, 204]
         assert len({body for _, body, _ in receiver.got}) == 1

@@ -87,7 +87,7 @@ class Erasing:
         return found
 
     def decide(self, ident: str, person: str, *, allow: bool) -> Mapping[str, Any]:
-        """The second person's word; an erasure that is allowed is done when this returns. Raises UnknownName, Refused."""
+        """The second person's word; what is allowed is done when this returns. Raises UnknownName, Refused."""
         row = self._row(ident)
         if row["state"] != "asked":
             raise UsageError(

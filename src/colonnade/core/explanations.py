@@ -57,10 +57,10 @@ EXPLANATIONS: Mapping[str, str] = {
     "state": "The state store could not do it. `colonnade doctor` looks further.",
     "state_missing": "Nothing was ever up here. `colonnade up` begins.",
     "erasure_unfinished": (
-        "The keys are destroyed, but something of it lies there still: the message says what. Ask for the erasure again, "
-        "or start the daemon anew: it goes on where it stopped."
+        "The keys are destroyed, but something of it lies there still: the message says what. Ask for the erasure "
+        "again, or start the daemon anew: it goes on where it stopped."
     ),
-    "erasures_unwritable": "The list of erasures beside the keys cannot be written, so nothing was erased. Mend the folder.",
+    "erasures_unwritable": "The list of erasures beside the keys is unwritable; nothing was erased. Mend its folder.",
     "erasures_damaged": "The list of erasures beside the keys cannot be read. Restore it from your backup of the keys.",
     "backup_damaged": "The backup was changed or cut off since it was made. Nothing was restored; use another one.",
     "backup_unreadable": "The backup cannot be opened. The message says why.",
@@ -104,8 +104,8 @@ EXPLANATIONS: Mapping[str, str] = {
         "them together before they come here."
     ),
     "table_unreadable": (
-        "A file is no table: CSV is UTF-8 text with a header and as many values in each line, JSON lines hold one object "
-        "each, and Parquet must be whole."
+        "A file is no table: CSV is UTF-8 text with a header and as many values in each line, JSON lines hold one "
+        "object each, and Parquet must be whole."
     ),
     "source_down": "A database or an object store that data come from does not answer. It is asked again by itself.",
     "source_refused": (
@@ -118,7 +118,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "plan_invalid": "A pipeline's function called steps in a way that makes no plan: too many, or not in an order.",
     "step_input": "A step was to be called with a part of a result that is not there, or `each` was given no list.",
     "step_result": "A step ended well, but what it gave is no value that passes between steps.",
-    "pipeline_failed": "A step of a pipeline failed for good. The message has its last words; `colonnade logs run/ID` all.",
+    "pipeline_failed": "A step of a pipeline failed for good. The message has its end, `colonnade logs run/ID` all.",
     "search_failed": "Not one trial of a search ended with a measured value; the message has the first reason.",
     "script_missing": "A model's script cannot be read. `train:` and `evaluate:` are relative to the declaration.",
     "script_invalid": "A model's script is no Python that this interpreter understands.",
@@ -134,8 +134,8 @@ EXPLANATIONS: Mapping[str, str] = {
     "checkpoint": "What was given as a checkpoint is none of this log.",
     "checkpoint_unreadable": "The file of a checkpoint cannot be read. `colonnade checkpoint publish FILE` writes one.",
     "notify_failed": (
-        "A receiver of `notify` did not take a notice. It is tried again, more and more seldom, for a day; nothing else "
-        "waits for it. Look at its address, its certificate and what it answers."
+        "A receiver of `notify` did not take a notice. It is tried again, more and more seldom, for a day; nothing "
+        "else waits for it. Look at its address, its certificate and what it answers."
     ),
     "publish_failed": "The place that is to keep the checkpoint did not take it. Nothing else was changed; try again.",
     "log_rewritten": (

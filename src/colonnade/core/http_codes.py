@@ -82,7 +82,7 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "upstream_error": (502, "The language model answered nonsense, or reported an error of its own."),
     "upstream_refused": (502, "The language model refused this gateway: look at `answer_with` (url, model, key_env)."),
     "exists": (400, "It is there already and is not overwritten."),
-    "not_implemented": (501, "A part of MLflow's API that is not served: docs/how-to/track-with-mlflow.md says what is."),
+    "not_implemented": (501, "Of MLflow's API, but not served here: docs/how-to/track-with-mlflow.md says what is."),
     "gateway_failed": (503, "The gateway did not start. The log says why."),
     "internal": (500, "An error of ours. The log has more under the reference in the message; please report it."),
 }

@@ -25,8 +25,8 @@ class StandingBackend(Protocol):
         times: step -> milliseconds that it took, of the newest pipeline.
         rings: the newest alarms, over or not: `{ref, message, service, at_ms, ended_ms}`.
         plan: of the rollout under way: `{shadow, stages (percent), approve (names), probation, until_ms}`, or None.
-        truths: `{service, said, points}` for each service where truths have arrived: `said` is what wrong means, `tolerated`
-            what the live version is held against (or None),
+        truths: `{service, said, points}` for each service where truths have arrived: `said` is what wrong means,
+            `tolerated` what the live version is held against (or None),
             points are `{at_ms, rows, wrong, low, high, version}`, oldest first, equal numbers of rows.
         """
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which processes belong to a house, as /proc tells it: for tests of what is left over, and for its footprint. Linux.
+"""Which processes belong to a house, as /proc tells it: for what kills leave over, and for its footprint. Linux.
 
 Nothing here signals anything, and no process is asked: what hides from its parent is found as well.
 """
