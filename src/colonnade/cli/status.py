@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is ready, what is not, and why. Works without a daemon, and then says `stopped`.
 
---wait N waits up to N seconds until everything that is declared is ready: 0 if so, 1 if time is over.
+--wait N waits up to N seconds until everything that is declared is ready: 0 if so, 1 if time is over, and 1 once it is
+clear that no daemon runs: nothing becomes ready without one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import Progress, emit, paint, say
 from colonnade.core.quantities import shown_milli
 
+COMING_S = 10.0
+"""A daemon that somebody starts beside us has taken its lock by then."""
+STOPPED = "no daemon runs, so there is nothing to wait for: `colonnade up` starts one"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
@@ -25,10 +30,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     places = find_places(args.folder)
-    end = time.monotonic() + (args.wait or 0)
+    began = time.monotonic()
+    end, seen = began + (args.wait or 0), False
     progress = Progress()
     document = look(places)
     while args.wait is not None and not is_ready(document) and time.monotonic() < end:
+        seen = seen or document["daemon"] == "running"
+        if document["daemon"] != "running" and (seen or time.monotonic() - began > COMING_S):
+            say(STOPPED)
+            break
         for name, base in document["knowledge"].items():
             if base["progress"]:
                 progress.show(f"{base['state']} {name}", base["progress"]["done"], base["progress"]["total"])
@@ -122,11 +132,12 @@ def _notices(receivers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _model(name: str, model: Mapping[str, Any]) -> list[str]:
-    live = model["live"]
+    live, history = model["live"], model["history"]
     said = "nothing is live yet"
     if live is not None:
         metrics = ", ".join(f"{metric} {value:.4g}" for metric, value in live["metrics"].items())
-        said = f"version {live['generation']} is live" + (f" ({metrics})" if metrics else "")
+        since = f" since {live['since'][:16]}Z" if live["since"] else ""
+        said = f"version {live['generation']} is live{since}" + (f" ({metrics})" if metrics else "")
     lines = [f"  model {name}: {model['state']}; {said}"]
     under_way = [step["step"] for step in model["steps"] if step["state"] in {"waiting", "running"}]
     if model["state"] == "training" and under_way:
@@ -134,12 +145,20 @@ def _model(name: str, model: Mapping[str, Any]) -> list[str]:
     if (held := model.get("held")) is not None:
         until = f", until {held['until']}" if held["until"] else ""
         lines.append(f"    {paint('waits', 'yellow')} ({held['trigger']}): {held['why']}{until}")
-    last = model["history"][0] if model["history"] else None
-    if last is not None and (trial := last.get("rollout")) is not None:
+    if (trial := _trial(history)) is not None:
         lines.extend(_rollout(trial))
+    last = next((one for one in history if one["outcome"] != "running"), None)
+    if last is not None and last["outcome"] == "rolled_back" and last["rollout"] is not None:
+        lines.extend(_rollout(last["rollout"]))
     elif last is not None and last["outcome"] in {"refused", "failed", "quarantined"}:
         lines.append(f"    {paint(last['outcome'], 'yellow')} ({last['trigger']}): {last['reason']}")
     return lines
+
+
+def _trial(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The rollout that has not ended; what came in while one is on probation stands before it."""
+    tried = [one["rollout"] for one in history if one.get("rollout")]
+    return next((one for one in tried if one["state"] != "ended"), None)
 
 
 def _rollout(trial: Mapping[str, Any]) -> list[str]:
@@ -153,10 +172,13 @@ def _rollout(trial: Mapping[str, Any]) -> list[str]:
     for one in trial["measures"]:
         if one["challenger"] is not None:
             shown = [f"{100 * one[arm]:.1f}" if one[arm] is not None else "-" for arm in ("challenger", "champion")]
-            bad.append(f"{one['measure']} {shown[0]} % / {shown[1]} %")
+            bad.append(f"{one['measure']} {shown[0]}/{shown[1]}")
     where = "shadow" if trial["stage"] == "shadow" else f"canary {trial['stage']}"
     where = "on probation" if trial["state"] == "probation" else where
-    lines = [f"    {where}: {done['done']:,} of {done['of']:,} requests" + "".join(f", {one}" for one in bad)]
+    seen = f", {trial['exposed']:,} of {trial['requests']:,} answers its own" if trial["exposed"] else ""
+    lines = [f"    {where}: {done['done']:,} of {done['of']:,} requests{seen}"]
+    if bad:
+        lines.append(f"    new/live, in percent: {', '.join(bad)}")
     if trial["state"] in {"held", "asked"}:
         lines.append(f"    {paint(trial['state'], 'yellow')}: {trial['reason']}")
     if trial["decide"]:
