@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from colonnade.app.house import House
@@ -245,7 +244,7 @@ class Pages:
         """What came of something, without what came of it for others: when and how often they asked is theirs."""
         seen = {node.ref for node in nodes if node.kind not in OTHERS or self._is_theirs(asker, node.ref)}
         kept = [node for node in nodes if node.ref in seen]
-        return [replace(node, edges=tuple(edge for edge in node.edges if edge.to in seen)) for node in kept]
+        return [node._replace(edges=tuple(edge for edge in node.edges if edge.to in seen)) for node in kept]
 
     def find_name(self, kind: str, name: str) -> str | None:
         """The id behind `kind/name`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from colonnade.core.ids import PREFIXES, is_id
 
@@ -27,16 +27,14 @@ class Ref:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """To another node (its ref), in a role."""
 
     to: str
     role: str
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One thing in a walk.
 
     Attributes:

@@ -68,6 +68,25 @@ SELECT seq, id, kind, bytes, hash, idx FROM entries WHERE subject = :subject ORD
 -- What led to a subject, as far as it was recorded up to a place in the log, oldest first.
 SELECT seq, role, ref FROM edges WHERE subject = :subject AND seq <= :seq ORDER BY seq, place;
 
+-- name: edges_of_subjects
+-- The same for many subjects at once (a JSON list of ids); each one's oldest first, as they are stored.
+SELECT edges.subject AS node, edges.seq AS seq, edges.role AS role, edges.ref AS other
+FROM json_each(:ids) AS wanted CROSS JOIN edges ON edges.subject = wanted.value AND edges.seq <= :seq;
+
+-- name: edges_to_refs
+-- What many refs touched (a JSON list of ids).
+SELECT edges.ref AS node, edges.seq AS seq, edges.role AS role, edges.subject AS other
+FROM json_each(:ids) AS wanted CROSS JOIN edges ON edges.ref = wanted.value AND edges.seq >= :seq;
+
+-- name: erased_of
+-- Those of many subjects (a JSON list of ids) whose key was destroyed.
+SELECT subject FROM subject_keys WHERE wrapped IS NULL AND subject IN (SELECT value FROM json_each(:ids));
+
+-- name: id_known
+-- Whether the log ever heard of an id: one row, or none.
+SELECT 1 AS known FROM edges WHERE subject = :id UNION ALL SELECT 1 FROM edges WHERE ref = :id
+UNION ALL SELECT 1 FROM entries WHERE subject = :id LIMIT 1;
+
 -- name: edges_to_ref
 -- What a ref touched, from a place in the log on, oldest first.
 SELECT seq, role, subject FROM edges WHERE ref = :ref AND seq >= :seq ORDER BY seq, place;
@@ -374,7 +393,7 @@ WHERE (:before = '' OR id < :before) ORDER BY id DESC LIMIT :limit;
 
 -- name: run_get
 -- One run.
-SELECT id, project, kind, subject, state, why, created_ms, finished_ms, done, total, counts, error FROM runs WHERE id = :id;
+SELECT id, project, kind, subject, state, why, created_ms, finished_ms, done, total, counts, error, parent FROM runs WHERE id = :id;
 
 -- name: runs_running
 -- Runs that have not ended.
@@ -1084,3 +1103,7 @@ SELECT r.id, m.name, r.state, r.stage, r.share_millionths FROM rollouts r JOIN m
 -- How long the leases waited that were granted since.
 SELECT q.name AS queue, l.asked_ms, l.granted_ms FROM leases l JOIN queues q ON q.id = l.queue
 WHERE l.project = :project AND l.granted_ms IS NOT NULL AND l.granted_ms > :since_ms ORDER BY l.granted_ms LIMIT 10000;
+
+-- name: entries_newest_seq
+-- The place of the newest leaf: how many there are, without counting them.
+SELECT coalesce(max(seq), 0) AS seq FROM entries;
