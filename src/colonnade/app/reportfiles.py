@@ -7,12 +7,22 @@ import json
 from pathlib import Path
 
 from colonnade.app.settings.environment import Places
+from colonnade.core.errors import UsageError
+
+ML_BOM = "ml-bom"
 
 
 def written(places: Places, kind: str, form: str, *, model: str = "", service: str = "") -> tuple[str, str]:
     """(text, a line about it). `form`: html, markdown, json. Raises as `make_report`."""
     from colonnade.app.reporting import make_report
 
+    if kind == ML_BOM:
+        from colonnade.govern.reports.ml_bom import ml_bom
+
+        if form != "json":
+            raise UsageError("an ML-BOM is JSON", hint="--format json, or --out FILE.json", code="usage")
+        bom = ml_bom(make_report(places, "model-card", model=model, service=service))
+        return json.dumps(bom, indent=1, ensure_ascii=False) + "\n", "CycloneDX 1.7"
     document = make_report(places, kind, model=model, service=service)
     counts = ", ".join(f"{count} {word}" for word, count in document["counts"].items())
     if form == "json":

@@ -55,7 +55,7 @@ def _make(args: argparse.Namespace) -> int:
     from colonnade.app.reportfiles import written
     from colonnade.app.settings.environment import find_places
 
-    form = "json" if args.json else args.format or _form(args.out)
+    form = "json" if args.json or (args.kind == "ml-bom" and not args.format) else args.format or _form(args.out)
     text, summary = written(find_places(args.folder), args.kind, form, model=args.model, service=args.service)
     if args.out:
         try:

@@ -98,11 +98,16 @@ class Verdict:
         trial = self._trial(str(live), version)
         decision = state.new_id("dec")
         known = {**known, "decision": decision}
+        kept = {
+            "findings": json.dumps([finding.to_json() for finding in findings], ensure_ascii=False),
+            "slices": json.dumps(slices, ensure_ascii=False),
+        }
         with state.transaction() as tx:
             self._row.check(tx)
             tx.append(
                 model_entries.candidate_judged(
                     tools.journal.stamp(tools.actor),
+                    tools.journal.mac,
                     decision=decision,
                     model=self._wanted.id,
                     run=run,
@@ -111,6 +116,7 @@ class Verdict:
                     gates=len(findings),
                     failed=failed,
                     found=_in_millionths(findings),
+                    told=kept,
                 )
             )
             if failed:
@@ -124,9 +130,8 @@ class Verdict:
                     version=version, decision=decision, here=here,
                 )  # fmt: skip
                 self._pipelines.end(tx, pipeline, "promoted", **known)
-            found = json.dumps([finding.to_json() for finding in findings], ensure_ascii=False)
-            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=found)
-            tx.run("meta_put", key=f"{SLICES}{decision}", value=json.dumps(slices, ensure_ascii=False))
+            tx.run("meta_put", key=f"{FINDINGS}{decision}", value=kept["findings"])
+            tx.run("meta_put", key=f"{SLICES}{decision}", value=kept["slices"])
         said = f"refused: {known['reason']}" if failed else "promoted" if trial is None or not live else "is rolled out"
         _log.info("model %s: %s", self._wanted.name, said)
 

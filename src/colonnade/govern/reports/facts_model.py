@@ -5,6 +5,7 @@ the section that is open.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from colonnade.govern.reports.making import Maker
@@ -12,6 +13,10 @@ from colonnade.govern.reports.subject import Live, Named
 
 NOT_COMMITTED = (
     "The entry does not commit to it: it was written by a release before this one. The next candidate's does."
+)
+NO_FINDINGS = (
+    "Nothing was compared in its verdict: no gates are declared, or it is the model of before with other serving code, "
+    "whose own verdict tells."
 )
 SHOWN_CHANGES = 50
 
@@ -190,6 +195,8 @@ def findings(make: Maker, live: Live) -> None:
     if found is None:
         make.missing("gates-found", "What each gate found of the live version", NOT_COMMITTED)
         return
+    if not found[1]:
+        make.missing("gates-found", "What each gate found of the live version", NO_FINDINGS)
     for place, one in enumerate(found[1]):
         where = f" {one['where']}" if one.get("where") else ""
         title = f"Gate on {one['metric']}{where}: {'kept' if one['passed'] else 'not kept'}"
@@ -202,25 +209,27 @@ def groups(make: Maker, live: Live) -> None:
     if found is None:
         make.missing("groups", "How good it is for each group", NOT_COMMITTED)
         return
-    if not any(line["slice"] for line in found[1]):
+    if not found[1]:
+        make.missing("groups", "How good it is for each group", NO_FINDINGS)
+    elif not any(line["slice"] for line in found[1]):
         make.missing(
             "groups", "How good it is for each group", "Declare `slices:` of the model, and a metric for each row."
         )
+    for name in sorted({name for line in found[1] for name in line["metrics"]}):
+        for place, line in enumerate(found[1]):
+            if name in line["metrics"]:
+                title, path = f"{name}: {_who(line)}", [place, "metrics", name]
+                make.opened(f"group-{place}-{name}", title, live.judged, ("mac", "slices"), path)
     for place, line in enumerate(found[1]):
-        who = ", ".join(f"{column} {group}" for column, group in line["slice"].items()) or "all rows"
-        part = "rows held out" if line["part"] == "held_out" else "newest of them"
         if not line["metrics"]:
-            make.opened(
-                f"group-{place}",
-                f"{who}, {part}: too few rows to say",
-                live.judged,
-                ("mac", "slices"),
-                [place, "rows"],
-                unit="rows",
-            )
-        for name in sorted(line["metrics"]):
-            title = f"{name}: {who}, {part}"
-            make.opened(f"group-{place}-{name}", title, live.judged, ("mac", "slices"), [place, "metrics", name])
+            title = f"{_who(line)}: too few rows to say"
+            make.opened(f"group-{place}", title, live.judged, ("mac", "slices"), [place, "rows"], unit="rows")
+
+
+def _who(line: Mapping[str, Any]) -> str:
+    """Whom a slice is of."""
+    who = ", ".join(f"{column} {group}" for column, group in line["slice"].items()) or "all rows"
+    return f"{who}, {'rows held out' if line['part'] == 'held_out' else 'newest of them'}"
 
 
 def changes(make: Maker, named: Named) -> None:

@@ -96,12 +96,19 @@ def _section(section: Mapping[str, Any], document: Mapping[str, Any]) -> str:
 def _row(one: Mapping[str, Any]) -> str:
     kind = one["kind"]
     if kind == "missing":
-        value = f'<span class="tag">missing</span>{escape(one["how"])}'
+        value = f'<span class="tag">missing</span>{_prose(one["how"])}'
         title = f'<div class="t">{escape(one["title"])}</div>'
         return f'<div class="row missing" id="{escape(one["id"])}">{title}<div class="v">{value}</div></div>'
     return (
         f'<div class="row {kind}" id="{escape(one["id"])}"><div class="t">{escape(one["title"])}</div>'
         f'<div class="v">{_value(one["value"], one.get("unit", ""))}</div>{_evidence(one)}</div>'
+    )
+
+
+def _prose(text: str) -> str:
+    """Escaped, with `code` between backticks."""
+    return "".join(
+        f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(text.split("`"))
     )
 
 
@@ -143,7 +150,7 @@ def _evidence(one: Mapping[str, Any]) -> str:
         who = one.get("by_name") or one["by"]
         word = f"by {who}, {shown(one['at_ms'], 'at_ms')}"
     rule = one.get("rule")
-    said = "<p>" + escape(one["how"]) + "</p>" if one.get("how") else ""
+    said = "<p>" + _prose(one["how"]) + "</p>" if one.get("how") else ""
     if rule and "where" in rule:
         taken = f"{rule['take']} {rule['of']}".strip()
         said += f"<p>Rule: {escape(taken)} of <code>{escape(json.dumps(rule['where']))}</code></p>"
