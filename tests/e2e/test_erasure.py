@@ -120,3 +120,40 @@ def test_a_document_is_erased_only_after_a_second_persons_word_and_then_nothing_
     project.down()
     assert found_in(project.home, MARKER) == []
     assert project.run("verify", "--json").code == 0
+
+
+def test_a_person_is_erased_with_every_word_of_theirs_while_the_daemon_runs_and_after_a_kill(project: Project) -> None:
+    word = "Wolpertinger"
+    anna = key_of(project, "anna")
+    heidi = key_of(project, "heidi")
+    mine = project.run("ask", f"How many days of leave does {word} have?", "--as", "anna", "--json").json
+    asked = project.run("erase", "person/anna", f"document/{document_of(project, 'cards.md')}", "--json")
+    assert asked.code == 3, asked.err
+    assert mine["ref"] in asked.json["answers"]
+    assert any("anna stands in the declaration" in line for line in asked.json["left"])
+    listed = project.run("approve", "--json").json["waiting"]
+    assert [one["ref"] for one in listed] == [asked.json["ref"]]
+    code, done = as_person(project, heidi, "approve", asked.json["ref"])
+    assert code == 0, done
+    project.kill()
+    assert found_in(project.home, word) == []
+    assert found_in(project.home, MARKER) == []
+    assert found_in(project.home, "key-of-anna") == []
+    project.up()
+    again = project.run("erase", "person/anna", "--json")
+    assert again.code == 0, again.out
+    code, refused = as_person(project, anna, "approve")
+    assert code != 0, refused
+    assert project.run("ask", "Who?", "--as", "anna").code == 2
+    why = project.run("why", mine["ref"], "--json").json
+    assert {node["kind"] for node in why["nodes"] if node.get("erased")} >= {"person", "answer"}
+    assert project.run("verify", "--json").code == 0
+    project.write("colonnade.yaml", (project.folder / "colonnade.yaml").read_text().replace("anna, ", ""))
+    assert project.run("up", "--detach").code == 0
+    assert project.run("ask", "How many days of leave does a person have?", "--json").json["status"] == "answered"
+
+
+def document_of(project: Project, name: str) -> str:
+    found = project.run("search", "badge archive floor", "--json").json
+    rows = found.get("passages") or found.get("results") or found["hits"]
+    return next(str(row["document"]) for row in rows if row["path"].endswith(name))

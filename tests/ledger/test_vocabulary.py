@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from colonnade.core import entries, lease_entries, model_entries, tracking_entries, watch_entries
+from colonnade.core import entries, erasure_entries, lease_entries, model_entries, tracking_entries, watch_entries
 from colonnade.core.claims import Claim
 from colonnade.core.entries import Stamp
 from colonnade.core.ids import PREFIXES, new_id
@@ -120,6 +120,13 @@ SAMPLES: dict[str, Any] = {
     "unknown": 1,
     "until_ms": 99,
     "versions": [DIGEST, DIGEST],
+    "about": [ident("doc"), ident("prn")],
+    "answers": 2,
+    "contents": 1,
+    "counts": dict.fromkeys(("answers", "captures", "runs", "steps", "artifacts", "blobs", "bytes"), 1),
+    "erased": [ident("ans"), ident("cnt")],
+    "erasure": ident("ers"),
+    "keys": 3,
 }
 ENUMERATED = {
     "action",
@@ -138,7 +145,7 @@ ENUMERATED = {
 }
 BUILDERS = {
     name.replace("_", ".", 1): builder
-    for module in (entries, lease_entries, model_entries, tracking_entries, watch_entries)
+    for module in (entries, erasure_entries, lease_entries, model_entries, tracking_entries, watch_entries)
     for name, builder in inspect.getmembers(module, inspect.isfunction)
     if not name.startswith("_") and builder.__module__ == module.__name__
 }

@@ -254,19 +254,21 @@ class Erasing:
         return found
 
     def _asked_before(self, refs: Sequence[str]) -> Row | None:
-        """The newest erasure that was asked for in these words, or of just these ids."""
+        """The newest erasure asked for in these words, or of just these ids; one that is done may hold more."""
         marks, ids = self._marks(refs), {ref.rpartition("/")[2] for ref in refs}
         for row in self._house.state.rows("erasures_of_project", project=self._house.project):
             plan = json.loads(row["plan"])
+            over = row["state"] == "done"
             same = plan["asked_as"] == marks or set(plan["subjects"]) == ids or {row["id"]} == ids
-            if same and not (row["state"] == "done" and self._is_new(refs, plan["subjects"])):
+            same |= over and (set(marks) <= set(plan["asked_as"]) or ids <= set(plan["subjects"]))
+            if same and not (over and self._is_new(refs, plan["subjects"])):
                 return row
         return None
 
     def _is_new(self, refs: Sequence[str], subjects: Sequence[str]) -> bool:
         """Whether the same words mean something else by now: a new file at that path, a new person of that name."""
         try:
-            return set(self._subjects(refs)) != set(subjects)
+            return not set(self._subjects(refs)) <= set(subjects)
         except UnknownName:
             return False
 

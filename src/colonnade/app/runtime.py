@@ -18,6 +18,7 @@ from colonnade.app import wiring
 from colonnade.app.alarms import Alarms
 from colonnade.app.house import House
 from colonnade.app.notifying import Notifying
+from colonnade.app.sweeping import Sweeping
 from colonnade.app.writer import GroupWriter
 from colonnade.core.errors import ColonnadeError, StorageFull
 from colonnade.govern.ledger.sequencer import LEASE, Sequencer
@@ -52,6 +53,8 @@ WATCH_S = 0.5
 WATCH_AGAIN_S = 0.02
 """Between slices of longer work there: predictions go first."""
 SEQUENCE_EVERY_S = 0.25
+SWEEP_LOOK_S = 60.0
+"""How often it is asked whether a day has gone by."""
 BACK_OFF_S = (1, 2, 5, 15)
 _log = logging.getLogger("colonnade.runtime")
 
@@ -78,6 +81,7 @@ class Runtime:
             for name, loop in self.house.loops.items():
                 self._thread(f"ingest/{name}", functools.partial(self._ingest, name, loop))
             self._thread("sequencer", self._sequence)
+            self._thread("sweeping", self._sweep)
             if (computing := self.house.computing) is not None:
                 self._thread("fabric", functools.partial(self._fabric, computing))
                 self._thread("executor", functools.partial(self._listen, computing))
@@ -262,6 +266,18 @@ class Runtime:
                 self._failed("sequencer", error)
                 self.house.stop.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
                 failures += 1
+
+    def _sweep(self) -> None:
+        """Once a day what `retention:` keeps no longer."""
+        sweeping = Sweeping(self.house)
+        while not self.house.stop.wait(SWEEP_LOOK_S):
+            try:
+                if sweeping.is_due():
+                    done = sweeping.sweep(self.house.system, dry_run=False)
+                    _log.info("swept: %s", ", ".join(done["words"]) or "nothing")
+                self.alarms.clear("sweeping")
+            except Exception as error:
+                self._failed("sweeping", error)
 
     def _recorded(self, error: Exception | None) -> None:
         """An answer's entry could not be written, or one was written again."""

@@ -5,8 +5,9 @@ colonnade erase document/PATH person/NAME        ask; exit 3 until somebody else
 colonnade erase document/PATH --dry-run          only the plan: nothing is asked for
 colonnade approve erasure/ID                     the second person, with COLONNADE_KEY: erased when this returns
 
-The same words again show how it stands: 3 while it waits or was denied, 0 once it is done, with the proof. A person may
-ask for themselves with COLONNADE_KEY. What lies in your source folders is yours to delete; it is never read again.
+The same words again show how it stands: 3 while it waits or was denied, 0 once it is done, with the proof. With
+--mine a person asks for themselves, with COLONNADE_KEY. What lies in your source folders is yours to delete; it is
+never read again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("refs", nargs="+", metavar="REF", help="document/PATH, document/ID, person/NAME, erasure/ID")
     parser.add_argument("--dry-run", action="store_true", help="only the plan")
+    parser.add_argument("--mine", action="store_true", help="ask for yourself, with your own key in COLONNADE_KEY")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from colonnade.sdk import Client
 
     url, token = need_daemon(find_places(args.folder))
-    done = Client(url, own_key() or token, timeout_s=3600.0).erase(args.refs, dry_run=args.dry_run)
+    done = Client(url, own_key() if args.mine else token, timeout_s=3600.0).erase(args.refs, dry_run=args.dry_run)
     if args.json:
         emit(done)
     else:
