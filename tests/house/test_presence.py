@@ -6,6 +6,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -47,3 +49,28 @@ def test_a_daemon_that_ends_before_it_listens_is_not_signalled(tmp_path: Path, m
     assert presence.stop_daemon(places)
     ending.join()
     assert signalled == []
+
+
+def test_down_comes_back_once_the_process_has_ended_not_when_its_lock_is_free(tmp_path: Path) -> None:
+    places = places_in(tmp_path)
+    presence.private_folder(places.home)
+    script = (
+        "import fcntl, os, signal, sys, time\n"
+        "lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\n"
+        "fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "def end(*_):\n"
+        "    os.close(lock)\n"
+        "    time.sleep(0.2)\n"
+        "    os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('up', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    daemon = subprocess.Popen([sys.executable, "-c", script, str(places.lock)], stdout=subprocess.PIPE, text=True)
+    assert daemon.stdout is not None
+    assert daemon.stdout.readline() == "up\n"
+    places.pid.write_text(f"{daemon.pid}\n")
+    places.address.write_text("http://127.0.0.1:1\n")
+    assert presence.stop_daemon(places)
+    assert daemon.poll() == 0
+    daemon.stdout.close()

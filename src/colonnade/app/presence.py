@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,16 +72,32 @@ def stop_daemon(places: Places, seconds: float = 60.0) -> bool:
     daemon = await_daemon(places)
     if daemon is None:  # It ended by itself; its number may be nobody's, and 0 would be everybody of our group.
         return True
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(daemon.pid, signal.SIGTERM)
-    end = time.monotonic() + seconds
-    while find_daemon(places) is not None:
-        if time.monotonic() > end:
-            raise StateError(
-                f"the daemon {daemon.pid} does not end", hint=f"`kill -9 {daemon.pid}`; nothing acknowledged is lost"
-            )
-        pause(0.02)
+    with _process(daemon.pid) as ended:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(daemon.pid, signal.SIGTERM)
+        end = time.monotonic() + seconds
+        while find_daemon(places) is not None or not ended():
+            if time.monotonic() > end:
+                raise StateError(
+                    f"the daemon {daemon.pid} does not end",
+                    hint=f"`kill -9 {daemon.pid}`; nothing acknowledged is lost",
+                )
+            pause(0.02)
     return True
+
+
+@contextlib.contextmanager
+def _process(pid: int) -> Iterator[Callable[[], bool]]:
+    """Whether this very process has ended, whoever gets its number next. The lock is free some moments before that."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:  # gone already, or a system without them: then the lock alone tells
+        yield lambda: True
+        return
+    try:
+        yield lambda: bool(select.select([descriptor], [], [], 0)[0])
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -12,12 +12,15 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colonnade.app.presence import find_daemon
-from colonnade.app.settings.environment import find_places, is_terminal
+from colonnade.app.settings.environment import Places, find_places, is_terminal
 from colonnade.cli.output import Progress, called, emit, paint, say
 from colonnade.core.errors import ColonnadeError
+
+if TYPE_CHECKING:
+    from colonnade.app.settings.declaration import Declaration
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,15 +45,15 @@ def run(args: argparse.Namespace) -> int:
     for warning in absent_sources(read_declaration(places.declaration), places.folder):
         say(f"{paint('warning', 'yellow')} {warning}")
     if find_daemon(places) is not None and (handed := hand_over(places)) is not None:
-        _tell(handed, args, places.token)
+        _tell(handed, args, places)
         return 0
     if args.detach:
-        _tell(start_detached(places, port=args.port), args, places.token)
+        _tell(start_detached(places, port=args.port), args, places)
         return 0
     stop = threading.Event()
 
     def ready(said: Mapping[str, Any]) -> None:
-        _tell(said, args, places.token)
+        _tell(said, args, places)
         threading.Thread(target=_follow, args=(said["url"], places, stop), daemon=True).start()
 
     handed = serve(places, port=args.port, ready=ready, foreground=True)
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if handed is None:
         say("stopped")
     if handed is not None:
-        _tell(handed, args, places.token)
+        _tell(handed, args, places)
     return 0
 
 
@@ -96,10 +99,12 @@ def _as_daemon(places: Any, args: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(said: Mapping[str, Any], args: argparse.Namespace, token: os.PathLike[str]) -> None:
+def _tell(said: Mapping[str, Any], args: argparse.Namespace, places: Places) -> None:
     if args.json:
         emit({"schema": "colonnade.up/1", **said})
         return
+    from colonnade.app.settings.declaration import read_declaration
+
     changes = said["changes"]
     verb = "started" if said["started"] else "applied to the running daemon"
     say(f"{paint('Colonnade', 'bold')} {verb}: {_counted(changes)}")
@@ -113,13 +118,14 @@ def _tell(said: Mapping[str, Any], args: argparse.Namespace, token: os.PathLike[
     say()
     say(f"  console   {paint(said['url'], 'cyan')}")
     if is_terminal():
-        with open(token, encoding="utf-8") as file:
+        with open(places.token, encoding="utf-8") as file:
             say(f"  sign in   {said['url']}/?token={file.read().strip()}")
     else:
-        say(f"  sign in   with the key in {token}")
+        say(f"  sign in   with the key in {places.token}")
     me = called() + (f" -C {args.where or args.folder}" if args.where or args.folder else "")
     say(f"  try       {me} status --wait 120")
-    say(f'            {me} ask "..."')
+    for words in next_words(read_declaration(places.declaration)):
+        say(f"            {me} {words}")
     if said["checkpoint"]:
         _, size, root, *_ = said["checkpoint"].split("\n")
         say(f"  ledger    {int(size):,} entries, root {root}")
@@ -128,6 +134,20 @@ def _tell(said: Mapping[str, Any], args: argparse.Namespace, token: os.PathLike[
         say(f"  stop      {me} down")
     else:
         say("  stop      Ctrl-C")
+
+
+def next_words(declaration: Declaration) -> list[str]:
+    """What can be asked of what is declared, one command a kind of thing."""
+    answering = [name for name, one in declaration.services.items() if one.knowledge]
+    predicting = [name for name, one in declaration.services.items() if one.model]
+    asked = 'ask "..."' + (f" --service {answering[0]}" if len(answering) > 1 else "")
+    return [
+        *([asked] if answering else []),
+        *([f"predict {predicting[0]} FILE.csv"] if predicting else []),
+        *([f"why model/{next(iter(declaration.models))}"] if declaration.models else []),
+        *([f"pipeline {next(iter(declaration.pipelines))}"] if declaration.pipelines else []),
+        *(["gpu"] if declaration.compute is not None else []),
+    ]
 
 
 def _counted(changes: list[Mapping[str, str]]) -> str:
