@@ -18,4 +18,4 @@ def words_wanted(visit: Visit) -> list[Mapping[str, Any]]:
     """Rollouts for which this person's word counts; an owner who looks `as` somebody has none."""
     if visit.acting:
         return []
-    return [one for one in visit.backend.approving.waiting(visit.asker) if one["mine"]]
+    return [one for one in visit.backend.approving.waiting(visit.asker) if one["mine"] and one["kind"] == "rollout"]
