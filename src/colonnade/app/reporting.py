@@ -59,7 +59,7 @@ def make_report(places: Places, kind: str, *, model: str = "", service: str = ""
             made_ms=state.now_ms(), checkpoint=_checkpoint(signed), notes=(DATES, _later(state, signed)),
         )  # fmt: skip
         document = report.to_json()
-        document["seal"] = _seal(document, signed.key, keys)
+        document["seal"] = seal(document, signed.key, keys)
         return document
 
 
@@ -85,7 +85,7 @@ def _later(state: State, signed: Signed) -> str:
     return f"Entries after the checkpoint, which this report does not speak of: {later}."
 
 
-def _seal(document: Mapping[str, Any], key: NoteKey, keys: Keys) -> str:
+def seal(document: Mapping[str, Any], key: NoteKey, keys: Keys) -> str:
     """The log's key on all that the report says: a note like a checkpoint, whose root is the digest of the document."""
     digest = hashlib.sha256(standalone.sealed_bytes(document)).digest()
     said = Checkpoint(key.name + standalone.REPORT, document["checkpoint"]["size"], digest)
