@@ -15,6 +15,8 @@ ROWS, TENSORS, HEALTH = 0, 1, 2
 """Kinds of a request: JSON rows; an Open Inference Protocol body; what the replica is (answered with JSON)."""
 ANSWERED, WRONG, FAILED = 0, 1, 2
 """Kinds of an answer: as asked; the request cannot be used (a sentence); the model failed on it (a sentence)."""
+TOOK = 255
+"""Kind of the item behind a batch's answers: its mark is how many microseconds the replica worked on the batch."""
 SOCKET = "socket"
 """The name of a replica's socket, in its folder. It is there once the model is loaded."""
 _HEAD = struct.Struct("<II")
@@ -54,10 +56,15 @@ def unframe(body: bytes, count: int) -> list[Item]:
 
 
 class Frames:
-    """Bytes as they come -> whole frames."""
+    """Bytes as they come -> whole frames.
+
+    Attributes:
+        took_s: how long the replica says that it worked on the frame given last; None where it does not say.
+    """
 
     def __init__(self) -> None:
         self._held = bytearray()
+        self.took_s: float | None = None
 
     def feed(self, data: bytes) -> Iterable[list[Item]]:
         """The frames that are whole now. Raises ValueError for what is no frame."""
@@ -70,4 +77,6 @@ class Frames:
                 return
             body = bytes(self._held[_HEAD.size : _HEAD.size + size])
             del self._held[: _HEAD.size + size]
-            yield unframe(body, count)
+            items = unframe(body, count)
+            self.took_s = items.pop().mark / 1e6 if items and items[-1].kind == TOOK else None
+            yield items

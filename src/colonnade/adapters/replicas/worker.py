@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from colonnade.adapters.replicas.batch import answer
 from colonnade.adapters.replicas.formats import load
 from colonnade.adapters.replicas.model import Judge, Loaded, Loading
-from colonnade.core.predicting import ANSWERED, HEALTH, SOCKET, Frames, Item, frame
+from colonnade.core.predicting import ANSWERED, HEALTH, SOCKET, TOOK, Frames, Item, frame
 
 READ_BYTES = 1 << 20
 LINGER_S = 0.05
@@ -76,7 +77,10 @@ class Worker:
         try:
             data = connection.recv(READ_BYTES)
             for items in frames.feed(data):
-                connection.sendall(frame(self._answer(items)))
+                began = time.perf_counter()
+                made = self._answer(items)
+                took_us = min(0xFFFFFFFF, int((time.perf_counter() - began) * 1e6))
+                connection.sendall(frame([*made, Item(TOOK, took_us, b"")]))
         except (OSError, ValueError):
             data = b""
         if not data:
