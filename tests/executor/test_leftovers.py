@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_what_a_killed_supervisor_left_is_ended_by_down_although_no_daemon_looks
     executor.stop("lse_b", 0)
     until(lambda: executor.seen()["lse_b"].state == "ended", 10)
     executor.close()
+
+
+def test_a_run_whose_folder_was_removed_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    found = started(tmp_path / "runs", "lse_a", "setsid sleep 600 & echo $! > orphan; exec sleep 600")
+    orphan = tmp_path / "runs" / "orphan"
+    until(lambda: orphan.exists() and orphan.read_text().endswith("\n"), 10)
+    beneath = int(orphan.read_text())
+    shutil.rmtree(tmp_path / "runs")
+    os.kill(int(found["supervisor"]), signal.SIGUSR1)  # it looks by itself every few seconds
+    until(lambda: not any(since(pid) for pid in (int(found["pid"]), int(found["supervisor"]), beneath)), 30)
 
 
 def test_where_nothing_ever_ran_nothing_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 from colonnade.app import presence
 from colonnade.app.settings.environment import Places
 from colonnade.core.errors import StateError
+from colonnade.testing.project import Project, until
 
 
 def places_in(folder: Path) -> Places:
@@ -74,3 +77,30 @@ def test_down_comes_back_once_the_process_has_ended_not_when_its_lock_is_free(tm
     assert presence.stop_daemon(places)
     assert daemon.poll() == 0
     daemon.stdout.close()
+
+
+@pytest.mark.slow
+def test_a_daemon_whose_state_directory_was_removed_ends_and_leaves_the_next_one_alone(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("colonnade.yaml", "version: 1\nproject: one\ncompute: {devices: none}\n")
+    try:
+        first = project.up()["pid"]
+        assert project.run("run", "--detach", "--gpus", "0", "--", "sleep", "600").code == 0
+        shutil.rmtree(project.home)
+        second = project.up()["pid"]
+        assert second != first
+        until(lambda: not Path(f"/proc/{first}").exists(), 30)
+        assert project.status()["daemon"] == "running"
+        assert (project.pid, project.run("keys", "list").code) == (second, 0)
+        until(lambda: not _processes_of(project.folder) - {second}, 30)
+    finally:
+        project.down()
+
+
+def _processes_of(folder: Path) -> set[int]:
+    found = set()
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str(folder) in (place / "cmdline").read_text() or str(folder) in os.readlink(place / "cwd"):
+                found.add(int(place.name))
+    return found - {os.getpid()}

@@ -22,12 +22,14 @@ from typing import Any
 
 from colonnade.app import wiring
 from colonnade.app.logs import log_to_file, log_to_terminal
-from colonnade.app.presence import await_daemon, daemon_lock, private_folder
+from colonnade.app.presence import await_daemon, daemon_lock, lock_mark, pause, private_folder
 from colonnade.app.settings.declaration import Declaration, read_declaration
 from colonnade.app.settings.environment import Places
 from colonnade.core.errors import ColonnadeError, StateError
 
 READY_S = 120
+HOME_S, WITHOUT_S = 1.0, 10.0
+"""How often it is looked whether the state directory is still there, and how long answers may end once it is not."""
 GARBAGE = 10_000
 """So many new objects that hold others, and cycles among them are looked for."""
 _log = logging.getLogger("colonnade.daemon")
@@ -147,6 +149,7 @@ def _serve(
     wiring.private_file(places.pid, f"{os.getpid()}\n")
     wiring.private_file(places.address, f"{house.url}\n")
     runtime.start()
+    homeless = _watch_home(places, backend.stop)
     gc.freeze()  # what is loaded stays: to look through it for cycles again and again took a seventh of a prediction
     gc.set_threshold(GARBAGE)
     _log.info("serving %s", house.url)
@@ -154,12 +157,35 @@ def _serve(
     said = {"url": house.url, "pid": os.getpid(), "changes": [c.as_dict() for c in difference], "started": True}
     ready({**said, "checkpoint": last[0]["note"] if last else None})
     server.join()
+    if homeless():  # what would be written and sealed now has no place, or would land in another daemon's
+        os._exit(1)
     backend.stopping.set()
     runtime.stop()
     origin = house.origin()
     house.close()
     seal_state(places.state_file, house.keys, origin)
     _log.info("stopped")
+
+
+def _watch_home(places: Places, stop: Callable[[], None]) -> Callable[[], bool]:
+    """End the daemon once its state directory is gone; what is under its commands ends by itself. The function tells
+    whether it is gone.
+    """
+    mine = lock_mark(places)
+
+    def homeless() -> bool:
+        return lock_mark(places) != mine
+
+    def watch() -> None:
+        while not homeless():
+            pause(HOME_S)
+        _log.critical("%s was removed or moved away while in use: stopping", places.home)
+        stop()
+        pause(WITHOUT_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="home", daemon=True).start()
+    return homeless
 
 
 def changed_while_closed(places: Places) -> Mapping[str, str] | None:

@@ -113,11 +113,24 @@ def daemon_lock(places: Places) -> Iterator[bool]:
             return
         for stale in (places.pid, places.address):
             stale.unlink(missing_ok=True)
+        mark = lock_mark(places)
         yield True
-        for mine in (places.address, places.pid):
-            mine.unlink(missing_ok=True)
+        if lock_mark(places) == mark:
+            for mine in (places.address, places.pid):
+                mine.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def lock_mark(places: Places) -> tuple[int, int] | None:
+    """Which file the lock is; None where there is none. Another one, or none, means that the state directory which a
+    daemon works in was removed or moved away: whoever comes next does not see that daemon.
+    """
+    try:
+        found = os.stat(places.lock)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def private_folder(folder: Path) -> None:

@@ -135,7 +135,7 @@ class Supervisor:
     def _press(self) -> None:
         """Whatever has to be done now so that the tree ends: nothing, SIGTERM, or SIGKILL after the grace."""
         asked = _asked()
-        if asked is None and (self.code is not None or self._waiter_gone()):
+        if asked is None and (self.code is not None or self._waiter_gone() or self._forgotten()):
             asked = self.grace_s
         now = time.monotonic()
         if asked is not None:
@@ -187,6 +187,10 @@ class Supervisor:
         except OSError:
             return False
         return True
+
+    def _forgotten(self) -> bool:
+        """Whether the run's folder was removed: nobody finds this run again, to stop it or to learn how it ended."""
+        return os.fstat(self.descriptor).st_nlink == 0
 
     def _said(self) -> str:
         """Why the command could not start, if it could not."""
