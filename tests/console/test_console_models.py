@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from colonnade.app.models import model_status
-from colonnade.app.standing import points, said
+from colonnade.app.standing import Standing, points, said
+from colonnade.core.quantities import rfc3339
 from colonnade.gateway.approvals import ApprovingBackend
 from colonnade.gateway.console import modelcharts, modelwords
+from colonnade.lifecycle.serving.rollback import find_back, roll_back
 from colonnade.lifecycle.watching.truths import Truth
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_house import NobodyAsked
@@ -25,7 +29,7 @@ from tests.console.conftest import OpenPage
 from tests.console.console_house import House
 from tests.console.model_room import ROLLOUT, ModelRoom, rollout, version
 from tests.console.test_console_pages import violations
-from tests.rollout.rollout_room import PROJECT, RolloutRoom
+from tests.rollout.rollout_room import ACTOR, MODEL, NEW, OLD, PERSON, PROJECT, RolloutRoom, with_plan
 
 
 @pytest.fixture
@@ -280,3 +284,35 @@ def test_the_room_that_the_page_is_tested_with_speaks_as_status_does(house: Hous
     assert set(made["history"][0]["rollout"]) == set(found["history"][0]["rollout"])
     assert set(made["history"][0]["rollout"]["measures"][0]) == set(found["history"][0]["rollout"]["measures"][0])
     assert modelwords.trial(found) is not None
+
+
+def test_what_the_page_adds_is_read_from_the_store_moves_plan_and_since_when(house: House) -> None:
+    real = with_plan(shadow_requests=300, stages=(20.0, 100.0), stage_requests=200)
+    real.plan = replace(real.plan, approve=(PERSON,))
+    people = SimpleNamespace(names=lambda: {PERSON: "anna"})
+    declared = SimpleNamespace(models={"credit": None}, services={})
+    standing = Standing(cast(Any, SimpleNamespace(state=real.state, project=PROJECT, keys=real.keys, people=people,
+                                                  declaration=declared, watching=None)))  # fmt: skip
+    assert standing.model("other") is None
+    real.begin()
+    real.run(2_400)
+    asked = standing.model("credit")
+    assert asked is not None
+    assert asked["plan"]["approve"] == ["anna"]
+    assert asked["plan"]["stages"] == [20.0, 100.0]
+    strip = modelwords.strip(modelwords.trial(standing.models()["models"]["credit"]) or {}, asked["plan"])
+    assert [(one.name, one.state) for one in strip][:2] == [("shadow", "held"), ("20 %", "next")]
+    real.rolling.decide(real.rollout().id, PERSON, allow=True)
+    real.run(2_400)
+    real.clock.advance(60_000)
+    back = find_back(real.state, PROJECT, MODEL, "credit", None)
+    roll_back(real.state, real.journal, ACTOR, back)
+    after = standing.model("credit")
+    assert after is not None
+    assert [(one["version"], one["generation"], one["back"]) for one in after["moves"]] == [
+        (OLD, 1, False), (NEW, 2, False), (OLD, 3, True)]  # fmt: skip
+    live = standing.models()["models"]["credit"]["live"]
+    assert (live["generation"], live["since"]) == (3, rfc3339(after["moves"][-1]["at_ms"]))
+    assert after["plan"] is None
+    told = modelwords.versions(standing.models()["models"]["credit"], after["moves"])
+    assert [(one.version, one.live) for one in told] == [(OLD, True), (NEW, False)]

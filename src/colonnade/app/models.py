@@ -38,7 +38,7 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
     return {
         "ref": f"model/{row['id']}",
         "state": now if running else "stopped",
-        "live": _live(here[0], pipelines) if here else None,
+        "live": _live(state, row["id"], here[0], pipelines) if here else None,
         "held": _held(state, row["id"]),
         "steps": [_step(step) for step in steps],
         "quarantined": _quarantined(data),
@@ -48,13 +48,16 @@ def model_status(state: State, project: str, row: Row, *, running: bool) -> dict
     }
 
 
-def _live(name: Row, pipelines: list[Row]) -> dict[str, Any]:
+def _live(state: State, model: str, name: Row, pipelines: list[Row]) -> dict[str, Any]:
     made = next((p for p in pipelines if p["version"] == name["digest"] and p["outcome"] == "promoted"), None)
+    back = [row["at_ms"] for row in state.rows("rollbacks_of_model", model=model)
+            if row["generation"] == name["generation"]]  # fmt: skip
+    since_ms = back[0] if back else made["finished_ms"] if made else None
     return {
         "version": name["digest"],
         "generation": name["generation"],
         "metrics": json.loads(made["metrics"]) if made else {},
-        "since": rfc3339(made["finished_ms"]) if made else None,
+        "since": rfc3339(since_ms) if since_ms else None,
     }
 
 
