@@ -17,6 +17,7 @@ from colonnade.gateway.backend import Capture, Route, Snapshot
 from colonnade.knowledge.asking import Asking, Mode
 from colonnade.knowledge.ground.followup import standalone
 from colonnade.knowledge.recording import ANSWERER, Recording
+from colonnade.ports.noted import stage
 from colonnade.ports.outside.state import Transaction
 
 DURABLE_S = 30.0
@@ -132,7 +133,8 @@ class Answering:
                 tokens_out=tokens_out,
             )
 
-        self._writer.submit(write).result(DURABLE_S)
+        with stage("record"):
+            self._writer.submit(write).result(DURABLE_S)
 
     def capture(self, snapshot: Snapshot, capture: Capture) -> None:
         """Write what a request without knowledge leaves; does not wait."""

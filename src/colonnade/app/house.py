@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from colonnade.app.modelling import Modelling
     from colonnade.app.rollouts import Rollouts
     from colonnade.app.serving import Serving
+    from colonnade.app.tracing import Tracing
     from colonnade.app.tracking import Tracking
     from colonnade.app.watching import Watches
 
@@ -76,6 +77,7 @@ class House:
         self.tracking: Tracking | None = None
         self.rollouts: Rollouts | None = None
         self.watching: Watches | None = None
+        self.tracing: Tracing | None = None
         self._applying = threading.Lock()
 
     def open_project(self, name: str) -> None:
@@ -127,6 +129,7 @@ class House:
             self.declaration = declaration
             self._open_rooms(declaration)
             self._open_tracking(declaration)
+            self._open_tracing(declaration)
             held = self.state.rows("leases_open", project=self.project)
             if declaration.compute is not None or declaration.models or held or self.computing is not None:
                 self.open_compute(declaration.compute or Compute(devices="none"), declaration)
@@ -344,6 +347,13 @@ class House:
             self.serving.apply(served)
         if self.watching is not None:
             self.watching.apply(declaration)
+
+    def _open_tracing(self, declaration: Declaration) -> None:
+        if self.tracing is None:
+            from colonnade.app.tracing import Tracing
+
+            self.tracing = Tracing(self)
+        self.tracing.apply(declaration)
 
     def _open_tracking(self, declaration: Declaration) -> None:
         if self.tracking is None:

@@ -12,6 +12,7 @@ from colonnade.app.rolled import label_of, told_of
 from colonnade.app.settings.environment import Places
 from colonnade.app.status import path_of
 from colonnade.app.stored import reading
+from colonnade.app.traced import is_traced, why_trace
 from colonnade.app.tracked import tracked_name
 from colonnade.app.waiting import waiting
 from colonnade.core.errors import UnknownName
@@ -50,6 +51,9 @@ def walk(places: Places, ref: str, verb: str) -> tuple[dict[str, Any], str]:
         end = time.monotonic() + JUST_NOW_S
         while True:
             try:
+                if verb == "why" and is_traced(ref):
+                    found, told, drawn = why_trace(state, keys, ref)
+                    return {**labels.told(found), "trace": told}, f"{draw(found, labels.label)}\n\n{drawn}"
                 if verb == "why" and is_request(ref):
                     found, told = why_request(state, keys, ref)
                     return {**found.to_json(), "request": told}, draw(found, labels.label)

@@ -17,6 +17,7 @@ from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.gateway.pipelines_admin import PipelinesBackend
 from colonnade.gateway.standing import StandingBackend
+from colonnade.gateway.traces import TracesBackend
 
 
 class HouseOffers:
@@ -71,6 +72,12 @@ class HouseOffers:
     def erasing(self) -> ErasingBackend:
         """See `gateway.erasures`."""
         return self._erasing
+
+    @property
+    def traces(self) -> TracesBackend:
+        """See `gateway.traces`."""
+        assert self._house.tracing is not None
+        return self._house.tracing
 
     @property
     def approving(self) -> ApprovingBackend:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from colonnade.app.flows import Flows
     from colonnade.app.modelling import Modelling
     from colonnade.app.serving import Serving
+    from colonnade.app.tracing import Tracing
     from colonnade.app.watching import Watches
 
 LOOK_EVERY_S = 1.0
@@ -52,6 +53,8 @@ WATCH_S = 0.5
 """How often what was asked of served models is kept: so much a kill -9 may lose, and what the gateway still holds."""
 WATCH_AGAIN_S = 0.02
 """Between slices of longer work there: predictions go first."""
+TRACE_S = 1.0
+"""How often traces are kept and sent."""
 SEQUENCE_EVERY_S = 0.25
 SWEEP_LOOK_S = 60.0
 """How often it is asked whether a day has gone by."""
@@ -93,6 +96,9 @@ class Runtime:
                 self._thread("serving", functools.partial(self._serve, serving))
             if (watching := self.house.watching) is not None:
                 self._thread("watching", functools.partial(self._watch, watching))
+            if (tracing := self.house.tracing) is not None:
+                self._thread("traces", functools.partial(self._trace, tracing))
+                self._thread("telemetry", functools.partial(self._send, tracing))
 
     def stop(self) -> None:
         """Let every loop end after its current transaction, then index and sign what was written last."""
@@ -109,6 +115,8 @@ class Runtime:
             self.house.flowing.wake()
         for thread in self._threads.values():
             thread.join()
+        if self.house.tracing is not None:
+            self.house.tracing.close()
         self.writer.close()
         if self._sequencer is not None:
             self._sequencer.drain()
@@ -161,7 +169,7 @@ class Runtime:
             try:
                 busy = computing.step()
                 failures = 0
-                self.alarms.clear("fabric")
+                self._tell_trouble("fabric", computing.trouble)
             except Exception as error:
                 self._failed("fabric", error)
                 self.house.stop.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
@@ -233,6 +241,27 @@ class Runtime:
                 self.alarms.clear("notices")
             except Exception as error:
                 self._failed("notices", error)
+
+    def _trace(self, tracing: Tracing) -> None:
+        """What requests and runs took, kept once a second."""
+        while not self.house.stop.is_set():
+            busy = False
+            try:
+                busy = tracing.step()
+                self.alarms.clear("traces")
+            except Exception as error:
+                self._failed("traces", error)
+            self.house.stop.wait(WATCH_AGAIN_S if busy else TRACE_S)
+
+    def _send(self, tracing: Tracing) -> None:
+        """Traces and lineage events, to where they are declared to go; a place that is down is asked again later."""
+        while not self.house.stop.is_set():
+            busy = False
+            try:
+                busy = tracing.send()
+            except Exception as error:
+                self._failed("telemetry", error)
+            self.house.stop.wait(WATCH_AGAIN_S if busy else TRACE_S)
 
     def _log_run(self, name: str, loop: IngestLoop) -> None:
         """One line for the run that just ended: no path, no text."""

@@ -33,11 +33,13 @@ from colonnade.ports.outside.publishing import Publishing
 from colonnade.ports.outside.sources import Sources
 from colonnade.ports.outside.state import State
 from colonnade.ports.outside.tables import Tables
+from colonnade.ports.outside.telemetry import Telemetry
 from colonnade.ports.outside.tuner import Tuner
 
 if TYPE_CHECKING:
     from colonnade.adapters.devices.simulated import SimulatedDevices
     from colonnade.adapters.executor.waiting import Waiter
+    from colonnade.app.settings.traces import Sink
     from colonnade.ports.outside.vectors import Vectors
 
 WAITER_TRIES = 50
@@ -45,6 +47,14 @@ WARM = ("json", "csv", "pathlib", "runpy", "colonnade.sdk.flow.calling")
 """What nearly every script imports: loaded before a warm interpreter forks."""
 UNCOUNTED = 1 << 40
 """CPU and memory of a simulated machine that tells none."""
+
+
+def open_telemetry(sink: Sink, *, packed: bool = False) -> Telemetry:
+    """A place that telemetry is sent to; `packed`: it takes gzip."""
+    from colonnade.adapters.telemetry.http import HttpTelemetry
+
+    key = secret(sink.key_env) if sink.key_env else ""
+    return HttpTelemetry(sink.url, key=key, header=sink.header, packed=packed)
 
 
 def open_clock() -> Clock:
@@ -330,17 +340,19 @@ def _simulated(places: Places, declared: str, folder: Path | None = None) -> Sim
 def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tuple[int, int]]]:
     """The devices as declared, and (cpu_milli, memory_mib) of each machine; under "" of every other one.
 
-    Raises UsageError for devices that cannot be, Unavailable where no driver answers.
+    Where no driver answers there are none until one does (`LateDevices.trouble` says why). Raises UsageError for devices
+    that cannot be.
     """
     here = (1000 * (os.cpu_count() or 1), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)
     if declared.startswith("simulated://") or declared == "none":
         devices = _simulated(places, declared, folder=places.home / "devices")
         told = {m.name: (m.cpu_milli or UNCOUNTED, m.memory_mib or UNCOUNTED) for m in devices.machines}
         return devices, {"": (UNCOUNTED, UNCOUNTED), **told}
+    from colonnade.adapters.devices.late import LateDevices
     from colonnade.adapters.devices.nvml.devices import NvmlDevices
 
-    drivers = NvmlDevices.parse(declared, folder=places.home / "devices", environment=for_programs())
-    return drivers, {"": here}
+    folder = places.home / "devices"
+    return LateDevices(lambda: NvmlDevices.parse(declared, folder=folder, environment=for_programs())), {"": here}
 
 
 def parquet_records() -> ModuleType:

@@ -47,6 +47,7 @@ COMMANDS = (
     Command("gc", "gc", "Let go what was kept long enough, and what nothing needs", "Prove"),
     Command("checkpoint", "checkpoint", "The last signed checkpoint of the log; publish keeps it outside", "Prove"),
     Command("report", "report", "A report from evidence: each number proved, each hole visible", "Prove"),
+    Command("openlineage", "openlineage", "Ingestion runs and pipelines as OpenLineage events", "Prove"),
     Command("scan", "scan", "May this model be loaded? Judges files without loading them", "Prove"),
     Command("explain", "explain", "What an error code means and what to do", "Help"),
     Command("completion", "completion", "Print a completion script for bash, zsh or fish", "Help"),

@@ -13,6 +13,7 @@ from colonnade.core.claims import ISOLATIONS
 from colonnade.core.erasure_entries import ERASURE_KINDS
 from colonnade.core.kind import Kind as Kind
 from colonnade.core.leaf import Leaf
+from colonnade.core.trace_entries import TRACE_KINDS
 
 ROLES: Mapping[str, str] = {
     "by": "who or what did it: a run, or the person who ordered it",
@@ -353,6 +354,7 @@ KINDS: Mapping[str, Kind] = {
         status={"reason": ("budget", "count", "cooldown", "rows")},
     ),
     **ERASURE_KINDS,
+    **TRACE_KINDS,
 }
 
 

@@ -25,10 +25,12 @@ from colonnade.gateway import (
     inference,
     labels,
     mcp,
+    metrics,
     models,
     models_admin,
     openapi,
     pipelines_admin,
+    traces,
 )
 from colonnade.gateway.auth import COOKIE, SAFE, acting_as, by_hash, check_origin, identify, password_asker, same_site
 from colonnade.gateway.backend import Backend, Snapshot
@@ -54,7 +56,9 @@ from colonnade.gateway.mlflow.answers import mlflow_error
 from colonnade.gateway.router import Endpoint, Router, Who
 from colonnade.gateway.sameuser import from_same_user
 from colonnade.gateway.streaming import ClientWatch, Stream
+from colonnade.gateway.traces import TRACED, Passed, given_back
 from colonnade.gateway.upstream import Upstreams
+from colonnade.ports.noted import NOTED, Noted
 
 log = logging.getLogger("colonnade.gateway")
 API_PREFIXES = ("/v1/", "/v2/", "/admin/", "/mcp", *MLFLOW)
@@ -91,6 +95,8 @@ class Gateway:
             compute,
             inference,
             labels,
+            traces,
+            metrics,
             mlflow,
         ):
             made += room.endpoints(self.context)
@@ -121,6 +127,23 @@ class Gateway:
 
     async def _http(self, request: Request) -> None:
         try:
+            await self._answered(request)
+        finally:
+            self._passed(request)
+
+    def _passed(self, request: Request) -> None:
+        """Count it, and tell of it where it leaves a trace."""
+        ended, noted = time.perf_counter(), request.noted
+        route = request.endpoint.path if request.endpoint is not None else "(page)"
+        self.context.counters.count(route, request.status, ended - request.started, noted)
+        if noted is not None:
+            principal = request.asker.principal if request.asker is not None else ""
+            self.context.backend.traces.put(
+                Passed(request.method, route, request.status, request.ref, request.started, ended, principal, noted)
+            )
+
+    async def _answered(self, request: Request) -> None:
+        try:
             answered = await self._answer(request)
         except Disconnected:
             return
@@ -128,10 +151,8 @@ class Gateway:
             await self._refuse(request, error)
             return
         except Exception:
-            reference = request.ref or f"request/{secrets.token_hex(8)}"
-            request.ref = reference
-            log.exception("unexpected error, %s", reference)
-            await self._send(request, Response(internal(reference), 500, content_type=JSON))
+            log.exception("unexpected error, %s", _ref(request))
+            await self._send(request, Response(internal(request.ref), 500, content_type=JSON))
             return
         if isinstance(answered, Handled):
             return
@@ -143,7 +164,10 @@ class Gateway:
     async def _answer(self, request: Request) -> Answered:
         snapshot = self.context.snapshot
         match = self.router.match(request.method, request.path)
-        endpoint = match.endpoint
+        endpoint = request.endpoint = match.endpoint
+        if endpoint is not None and endpoint.path in TRACED:
+            request.noted = Noted(request.raw_header(b"traceparent"))
+            NOTED.set(request.noted)
         if endpoint is not None and endpoint.who is Who.ANYBODY:
             return await endpoint.handler(request)
         check_origin(request, snapshot.hosts)
@@ -246,21 +270,27 @@ class Gateway:
             headers.append((b"cache-control", b"no-store"))
         if b"x-content-type-options" not in names:
             headers.append((b"x-content-type-options", b"nosniff"))
-        reference = request.ref or f"request/{secrets.token_hex(8)}"
-        headers.append((b"x-request-id", reference.encode("latin-1")))
+        headers.append((b"x-request-id", _ref(request).encode("latin-1")))
+        if request.noted is not None and request.noted.parent:
+            headers += given_back(request.ref, request.noted.parent)
         headers.append((b"server-timing", b"total;dur=%.2f" % ((time.perf_counter() - request.started) * 1000)))
         return headers
 
     async def _send(self, request: Request, response: Response) -> None:
+        request.status = response.status
         headers = self._complete(request, response.headers)
         if response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % len(response.body)))
-        await request.send({"type": "http.response.start", "status": response.status, "headers": headers})
         body = b"" if request.method == "HEAD" else response.body
+        direct = request.direct
+        if direct is not None and direct.answer(request.scope, response.status, headers, body):
+            return
+        await request.send({"type": "http.response.start", "status": response.status, "headers": headers})
         await request.send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _send_and_drain(self, request: Request, response: Response) -> None:
         """Refuse a body amid its sending: answer at once, throw away what still comes for a moment, then close."""
+        request.status = response.status
         headers = self._complete(request, response.headers)
         headers += [(b"content-length", b"%d" % len(response.body)), (b"connection", b"close")]
         await request.send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -278,6 +308,7 @@ class Gateway:
         await request.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _stream(self, request: Request, response: StreamResponse) -> None:
+        request.status = response.status
         headers = self._complete(request, response.headers)
         await request.send({"type": "http.response.start", "status": response.status, "headers": headers})
         stream = Stream(request.send)
@@ -294,6 +325,13 @@ class Gateway:
             await stream.end(_last_words(request, error))
         finally:
             self.context.heartbeat.remove(stream)
+
+
+def _ref(request: Request) -> str:
+    """What the answer is called in `x-request-id`; sorts by time where nothing else names it."""
+    if not request.ref:
+        request.ref = f"request/{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+    return request.ref
 
 
 def _last_words(request: Request, error: Exception) -> bytes:

@@ -15,6 +15,7 @@ from colonnade.gateway.grounded import grounded_answer
 from colonnade.gateway.http import Answered, Request, offload
 from colonnade.gateway.render import ask_json, found_json, walk_json
 from colonnade.gateway.router import Endpoint
+from colonnade.ports.noted import note
 
 MODES = ("hybrid", "lexical", "dense")
 
@@ -35,9 +36,12 @@ async def answered(context: Context, request: Request, asked: AskRequest) -> Ans
     asker = context.asker(request, asked.as_)
     as_of_ms = instant_ms(asked.as_of, "as_of")
     question, history = split([*asked.history, ChatMessage("user", asked.question)])
+    note(service=route.name)
     if route.upstream is not None:
         return await grounded_answer(context, asker, route, question, history, as_of_ms)
-    return await offload(context.backend.ask, asker, route.name, question, history=history, as_of_ms=as_of_ms)
+    answer = await offload(context.backend.ask, asker, route.name, question, history=history, as_of_ms=as_of_ms)
+    note(outcome=answer.status)
+    return answer
 
 
 async def search(context: Context, request: Request) -> Answered:
@@ -50,6 +54,7 @@ async def search(context: Context, request: Request) -> Answered:
     name = only_knowledge(context.snapshot, asked.knowledge)
     asker = context.asker(request, asked.as_)
     as_of_ms = instant_ms(asked.as_of, "as_of")
+    note(service=name)
     found = await offload(
         context.backend.search, asker, name, asked.query, k=asked.k, as_of_ms=as_of_ms, mode=asked.mode
     )

@@ -20,6 +20,7 @@ from colonnade.gateway.grounded import grounded
 from colonnade.gateway.http import Answered, Request, StreamResponse, offload
 from colonnade.gateway.passthrough import passthrough
 from colonnade.gateway.router import Endpoint
+from colonnade.ports.noted import note
 
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
@@ -45,7 +46,9 @@ async def quoted(context: Context, request: Request, route: Route, asked: ChatRe
     question, history = split(asked.messages)
     as_of_ms = instant_ms(asked.colonnade.as_of, "colonnade.as_of") if asked.colonnade else None
     asker = context.asker(request, asked.as_)
+    note(service=route.name)
     answer = await offload(context.backend.ask, asker, route.name, question, history=history, as_of_ms=as_of_ms)
+    note(outcome=answer.status)
     request.ref = answer.ref
     created_s = context.backend.now_ms() // 1000
     tokens_in, tokens_out = estimated_tokens(question), estimated_tokens(answer.answer)

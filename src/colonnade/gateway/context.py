@@ -12,6 +12,7 @@ from colonnade.core.answers import Asker
 from colonnade.gateway.auth import Sessions, acting_as
 from colonnade.gateway.backend import Backend, Route, Snapshot
 from colonnade.gateway.bodies import S, decode
+from colonnade.gateway.counters import Counters
 from colonnade.gateway.failures import ApiError
 from colonnade.gateway.http import Request, Response
 from colonnade.gateway.streaming import Heartbeat
@@ -30,6 +31,7 @@ class Context:
     upstreams: Upstreams
     sessions: Sessions = field(default_factory=Sessions)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    counters: Counters = field(default_factory=Counters)
 
     @property
     def snapshot(self) -> Snapshot:

@@ -31,6 +31,7 @@ from colonnade.gateway.render import MARKER
 from colonnade.knowledge.ground.composer import Composer
 from colonnade.knowledge.ground.flow import SentenceFlow
 from colonnade.knowledge.ground.prompt import NO_ANSWER, messages
+from colonnade.ports.noted import note, stage
 
 DOWN = "The language model did not answer; these are quotes from the sources."
 BROKE_OFF = "The language model broke off here; these are quotes from the sources."
@@ -226,27 +227,28 @@ class Grounding:
         told = estimated_tokens(sent.decode())
         frames = Frames((b"", b""), keep_usage=True)
         said = 0
-        async with self._context.upstreams.chat(upstream, sent) as response:
-            if response.status != 200:
-                raise UpstreamDown("The language model refused.")
-            if not response.content_type.endswith("event-stream"):
-                async for text in _pieces(b"data: " + await response.content.read(4 * 1024 * 1024)):
-                    said += estimated_tokens(text)
-                    yield text
-                frames.done = True
-            async for block in response.content.iter_any():
-                broken = False
-                try:
-                    whole = frames.feed(block)
-                except BrokenStream as wrong:
-                    whole, broken = wrong.before, True
-                async for text in _pieces(whole):
-                    said += estimated_tokens(text)
-                    yield text
-                if broken:
-                    raise UpstreamDown("The language model's stream is broken.")
-                if frames.done:
-                    break
+        with stage("upstream"):
+            async with self._context.upstreams.chat(upstream, sent) as response:
+                if response.status != 200:
+                    raise UpstreamDown("The language model refused.")
+                if not response.content_type.endswith("event-stream"):
+                    async for text in _pieces(b"data: " + await response.content.read(4 * 1024 * 1024)):
+                        said += estimated_tokens(text)
+                        yield text
+                    frames.done = True
+                async for block in response.content.iter_any():
+                    broken = False
+                    try:
+                        whole = frames.feed(block)
+                    except BrokenStream as wrong:
+                        whole, broken = wrong.before, True
+                    async for text in _pieces(whole):
+                        said += estimated_tokens(text)
+                        yield text
+                    if broken:
+                        raise UpstreamDown("The language model's stream is broken.")
+                    if frames.done:
+                        break
         self.usage = frames.usage or Usage(told, said)
         if not frames.done and not frames.finished:
             raise UpstreamDown("The language model broke off its answer.")
@@ -258,7 +260,14 @@ class Grounding:
 
     async def _record(self) -> None:
         self._recorded = True
+        self._note(self.answer.status)
         await offload(self._write)
+
+    def _note(self, outcome: str) -> None:
+        """What a trace holds of it."""
+        upstream, usage = self._route.upstream, self.usage
+        model = upstream.model if upstream is not None and self._way != "extractive" else ""
+        note(self._route.name, outcome, model, usage.prompt_tokens, usage.completion_tokens)
 
     def _write(self) -> None:
         usage = self.usage
@@ -278,6 +287,7 @@ class Grounding:
         self._recorded = True
         note = "The asker left before the answer ended."
         self.answer = self._made("answered", "".join(self._shown), tuple(self._composer.citations), note=note)
+        self._note("cancelled")
         asyncio.get_running_loop().run_in_executor(None, self._write)
 
 

@@ -10,11 +10,15 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
 from colonnade.core.answers import Asker
 from colonnade.gateway.failures import ApiError
+from colonnade.ports.noted import Noted
+
+if TYPE_CHECKING:
+    from colonnade.gateway.router import Endpoint
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,16 +28,31 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 T = TypeVar("T")
 
+DIRECT = "colonnade.direct"
+"""The ASGI extension by that name is a `Direct`; other servers have none."""
 FORM_BYTES = 256 * 1024
 FORM_FIELDS = 100
 BODY_SECONDS = 30.0
 """A body that has not arrived after this long is given up (408): slow senders must not hold memory."""
 
 
+class Direct(Protocol):
+    """A shorter way between the server and the app, for what is whole."""
+
+    def body(self, scope: Scope) -> bytes | None:
+        """The request's body, taken, where all of it is here; None: it must be received."""
+        ...
+
+    def answer(self, scope: Scope, status: int, headers: Headers, body: bytes) -> bool:
+        """Send a whole answer, with its content-length among the headers; False: it must be sent as ASGI has it."""
+        ...
+
+
 class Request:
     """One HTTP request. `asker` is who asks once the gateway has looked; None on pages before signing in.
 
-    `params` are the named parts of the path, for API routes.
+    `params` are the named parts of the path, for API routes. `status` is that of the answer once it was sent; `noted`
+    is there for requests that leave a trace.
     """
 
     __slots__ = (
@@ -42,7 +61,10 @@ class Request:
         "_headers",
         "_query",
         "asker",
+        "direct",
+        "endpoint",
         "method",
+        "noted",
         "params",
         "path",
         "receive",
@@ -50,10 +72,12 @@ class Request:
         "scope",
         "send",
         "started",
+        "status",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
+        self.direct: Direct | None = scope.get("extensions", {}).get(DIRECT)
         self.receive = receive
         self.send = send
         self.method: str = scope["method"]
@@ -61,6 +85,9 @@ class Request:
         self.asker: Asker | None = None
         self.params: Mapping[str, str] = {}
         self.ref = ""
+        self.status = 0
+        self.endpoint: Endpoint | None = None
+        self.noted: Noted | None = None
         self.started = time.perf_counter()
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._query: dict[str, str] | None = None
@@ -109,6 +136,11 @@ class Request:
             length = self.raw_header(b"content-length")
             if length.isdigit() and int(length) > limit:
                 raise _too_large(limit)
+            if self.direct is not None and (body := self.direct.body(self.scope)) is not None:
+                if len(body) > limit:
+                    raise _too_large(limit)
+                self._body = body
+                return body
             try:
                 async with asyncio.timeout(BODY_SECONDS):
                     self._body = await self._read(limit)

@@ -57,11 +57,17 @@ class Served:
 
 
 class Given(NamedTuple):
-    """An answer: who gave it, and how long it took, in ms, from when it was handed over."""
+    """An answer: who gave it, and how long it took, in ms, from when it was handed over.
+
+    sent: when it went to a replica, by the lane's clock, with how many in one batch; place: the replica's folder.
+    """
 
     item: Item
     version: str
     ms: float
+    sent: float = 0.0
+    shared: int = 1
+    place: str = ""
 
 
 Find = Callable[[], Served | None]
@@ -77,8 +83,8 @@ class _Call:
 class _Line(asyncio.Protocol):
     """A connection to one replica, with at most one batch under way."""
 
-    def __init__(self, lane: Lane, version: str) -> None:
-        self._lane, self.version = lane, version
+    def __init__(self, lane: Lane, version: str, place: str) -> None:
+        self._lane, self.version, self._place = lane, version, place
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self.calls: list[_Call] = []
@@ -99,12 +105,15 @@ class _Line(asyncio.Protocol):
             for items in self._frames.feed(data):
                 calls, self.calls = self.calls, []
                 now = self._lane.clock()
-                self._lane.admission.took(len(calls), now - self._sent)
+                took_s = self._frames.took_s  # this loop may be late, and then its own clock would blame the replica
+                self._lane.admission.took(len(calls), now - self._sent if took_s is None else took_s, now)
                 for call, item in zip(calls, items, strict=True):
                     if not call.done.done():
                         took = now - call.began
                         self._lane.usual_s += USUAL * (took - self._lane.usual_s)
-                        call.done.set_result(Given(item, self.version, took * 1000))
+                        call.done.set_result(
+                            Given(item, self.version, took * 1000, self._sent, len(calls), self._place)
+                        )
                 self._lane.free(self)
         except ValueError:
             self.close()
@@ -177,7 +186,7 @@ class Lane:
 
     def _shed(self, here: Served) -> None:
         """Refuse what waits beyond the replicas' next batch, the newest first: it would only wait longer."""
-        while len(self._waiting) > self.admission.batch * (len(here.places) or 1):
+        while len(self._waiting) > self.admission.room(here.most, len(here.places) or 1, self.clock()):
             call = self._waiting.pop()
             if not call.done.done():
                 call.done.set_exception(_overloaded(here))
@@ -293,7 +302,7 @@ class Lane:
         try:
             # A socket's path has at most 107 bytes; through the folder's descriptor every folder will do.
             _, line = await asyncio.get_running_loop().create_unix_connection(
-                lambda: _Line(self, version), f"/proc/self/fd/{folder}/{SOCKET}"
+                lambda: _Line(self, version, place.name), f"/proc/self/fd/{folder}/{SOCKET}"
             )
         except OSError:
             return

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from colonnade.gateway.models_admin import TrainingBackend
     from colonnade.gateway.pipelines_admin import PipelinesBackend
     from colonnade.gateway.standing import StandingBackend
+    from colonnade.gateway.traces import TracesBackend
 
 
 class Offers(Protocol):
@@ -60,6 +61,11 @@ class Offers(Protocol):
     @property
     def erasing(self) -> ErasingBackend:
         """Erasing, and letting go."""
+        ...
+
+    @property
+    def traces(self) -> TracesBackend:
+        """What requests, runs and steps took."""
         ...
 
     @property

@@ -22,6 +22,7 @@ from colonnade.gateway.failures import ApiError, error_type
 from colonnade.gateway.frames import BrokenStream, Frames, Usage, error_event, normal_error
 from colonnade.gateway.http import Answered, Handled, Headers, Request
 from colonnade.gateway.streaming import ClientWatch, Stream
+from colonnade.gateway.traces import given_back
 from colonnade.gateway.upstream import LONGEST_ANSWER
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ class Exchange:
         now = time.perf_counter()
         own_ms = (self._waited - self._request.started) * 1000
         waited_ms = (now - self._waited) * 1000
+        parent = self._request.noted.parent if self._request.noted is not None else b""
+        self._request.status = 200
         return [
+            *given_back(self._request.ref, parent),
             (b"content-type", kind),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
@@ -179,6 +183,10 @@ class Exchange:
         usage = self.usage or Usage()
         ms = int((time.perf_counter() - self._request.started) * 1000)
         status = "cancelled" if client_gone else self.status
+        if (noted := self._request.noted) is not None:
+            noted.service, noted.outcome, noted.model = self._route.name, status, self._upstream.model
+            noted.tokens_in, noted.tokens_out = usage.prompt_tokens, usage.completion_tokens
+            noted.stages.append(("upstream", self._waited, time.perf_counter()))
         tokens = (usage.prompt_tokens, usage.completion_tokens)
         self._context.backend.record(Capture(self._request.ref, asker, self._route.name, status, ms, *tokens))
 

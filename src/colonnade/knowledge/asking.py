@@ -19,6 +19,7 @@ from colonnade.knowledge.answer.passages import Extract, Passage
 from colonnade.knowledge.base import KnowledgeBase
 from colonnade.knowledge.calibrating import Calibrations, InForce
 from colonnade.knowledge.index import Index
+from colonnade.ports.noted import stage
 from colonnade.ports.outside.models import Embedder
 
 if TYPE_CHECKING:
@@ -62,8 +63,10 @@ class Asking:
         """Passages that the asker may read, best first."""
         index, embedder = self._base.live()
         if vector is None and mode != "lexical":
-            vector = self._vector(index, embedder, asker, query, at_ms)
-        return self._search(index, asker, query, vector, mode, k, at_ms)
+            with stage("embed"):
+                vector = self._vector(index, embedder, asker, query, at_ms)
+        with stage("retrieve"):
+            return self._search(index, asker, query, vector, mode, k, at_ms)
 
     def _search(
         self,
@@ -112,18 +115,22 @@ class Asking:
     def answer(self, asker: Asker, question: str, *, at_ms: int | None = None, k: int = PASSAGES) -> Draft:
         """A cited extractive answer, or an abstention."""
         index, embedder = self._base.live()
-        vector = self._vector(index, embedder, asker, question, at_ms)
-        found = self._search(index, asker, question, vector, "hybrid", k, at_ms)
+        with stage("embed"):
+            vector = self._vector(index, embedder, asker, question, at_ms)
+        with stage("retrieve"):
+            found = self._search(index, asker, question, vector, "hybrid", k, at_ms)
         used = embedder if vector is not None else None
-        thresholds = self._calibrations.in_force(index, used, asker.readers, at_ms)
-        extracted = extract(
-            question,
-            vector,
-            [_passage(f) for f in found],
-            embed=used.embed if used is not None else None,
-            idf=index.idf(question, asker.readers, at_ms),
-            calibration=thresholds.calibration,
-        )
+        with stage("calibrate"):
+            thresholds = self._calibrations.in_force(index, used, asker.readers, at_ms)
+        with stage("answer"):
+            extracted = extract(
+                question,
+                vector,
+                [_passage(f) for f in found],
+                embed=used.embed if used is not None else None,
+                idf=index.idf(question, asker.readers, at_ms),
+                calibration=thresholds.calibration,
+            )
         return Draft(_answer(extracted, found, thresholds), tuple(found))
 
     def forget(self) -> None:

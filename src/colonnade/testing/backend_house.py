@@ -35,8 +35,10 @@ from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.gateway.pipelines_admin import PipelinesBackend
 from colonnade.gateway.standing import StandingBackend
+from colonnade.gateway.traces import TracesBackend
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_documents import Doc, fixed_id
+from colonnade.testing.traces import PassedTraces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,6 +145,7 @@ class FakeHouse:
         self.serving: ServingBackend | None = None
         self.labels: LabelsBackend | None = None
         self.approving: ApprovingBackend = NobodyAsked()
+        self.traces: TracesBackend = PassedTraces()
         self.erasing: ErasingBackend = NothingErased()
         self.tracking: TrackingBackend | None = None
         self.pipelines: PipelinesBackend = NoPipelines()

@@ -22,6 +22,7 @@ from colonnade.app.settings.retention import Retention
 from colonnade.app.settings.retrain import Retrain
 from colonnade.app.settings.rollout import Rollout, Tolerances, differing
 from colonnade.app.settings.strict import Name, Strict
+from colonnade.app.settings.traces import Price, Sink, Traces
 from colonnade.app.settings.tracking import Tracking
 from colonnade.app.settings.use_cases import Approval, Incident, UseCase
 from colonnade.app.settings.watch import Alarms, Capture, Labels
@@ -177,6 +178,12 @@ class Platform(Strict):
     blobs: Literal["file"] = "file"
     vectors: Literal["embedded"] = "embedded"
     executor: Literal["local"] = "local"
+    telemetry: Sink | None = Field(
+        None, description="An OTLP/HTTP collector that traces are sent to, up to and with /v1/traces."
+    )
+    openlineage: Sink | None = Field(
+        None, description="Where OpenLineage events of runs are sent to, for example Marquez' /api/v1/lineage."
+    )
 
 
 class Declaration(Strict):
@@ -191,6 +198,7 @@ class Declaration(Strict):
     pipelines: dict[Name, Flow] = Field(default_factory=dict)
     compute: Compute | None = None
     tracking: Tracking = Field(default_factory=Tracking)
+    traces: Traces = Field(default_factory=Traces)
     use_cases: dict[Name, UseCase] = Field(default_factory=dict)
     retention: Retention = Field(default_factory=Retention)
     notify: list[Notify] = Field(default_factory=list, description="Who is told what happens to models.")
@@ -298,6 +306,7 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
         "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
         "rollout": Rollout, "tolerances": Tolerances, "notify": Notify, "use_cases": UseCase,
         "approvals": Approval, "incidents": Incident,
+        "traces": Traces, "prices": Price, "telemetry": Sink, "openlineage": Sink,
     }  # fmt: skip
     for place, step in enumerate(path):
         model = sections.get(str(step), model)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ingestion runs, pipelines and their steps as OpenLineage events."""
