@@ -47,12 +47,6 @@ class Caller:
             response = connection.getresponse()
             return response.status, json.loads(response.read())
 
-    def status(self) -> Any:
-        """The document of `status --json`."""
-        with contextlib.closing(http.client.HTTPConnection(self._address, timeout=40)) as connection:
-            connection.request("GET", "/admin/status", headers={"authorization": f"Bearer {self.key}"})
-            return json.loads(connection.getresponse().read())
-
     def ask(self, rows: Sequence[Sequence[str]]) -> Labels:
         """A request for each row; its truth, as it may be told later."""
         labels = []
@@ -93,7 +87,7 @@ def test_what_is_served_goes_wrong_and_the_model_renews_itself(project: Project)
     assert project.status()["alarms"] == []
 
     days = iter(range(245, 345, 4))
-    while not caller.status()["alarms"]:
+    while not project.now()["alarms"]:
         day = next(days)
         caller.tell(caller.ask(known(range(day, day + 4))))
     alarm = project.status()["alarms"][0]
@@ -102,7 +96,7 @@ def test_what_is_served_goes_wrong_and_the_model_renews_itself(project: Project)
     assert "alarm service/credit: wrong answers" in project.run("status").out
 
     def newest() -> Any:
-        return caller.status()["models"]["credit"]["history"][0]
+        return project.now()["models"]["credit"]["history"][0]
 
     while newest()["alarm"] is None:
         day = next(days)

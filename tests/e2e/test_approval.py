@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 def newest(project: Project) -> Any:
-    return project.status()["models"]["credit"]["history"][0]
+    return project.now()["models"]["credit"]["history"][0]
 
 
 def key_for(project: Project, person: str) -> str:

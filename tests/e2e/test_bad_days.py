@@ -174,10 +174,10 @@ def test_a_full_disk_is_a_clear_error_and_is_recovered_from(tmp_path: Path) -> N
         project.up()
         fill(filler)
         corpus(project, 12)
-        until(lambda: "storage_full" in {alarm["code"] for alarm in project.status()["alarms"]}, 30)
+        until(lambda: "storage_full" in {alarm["code"] for alarm in project.now()["alarms"]}, 30)
         assert project.run("ask", "Which seal?").code in {0, 1}
         filler.unlink()
-        until(lambda: not project.status()["alarms"], 60)
+        until(lambda: not project.now()["alarms"], 60)
         waited = project.run("status", "--wait", "60", "--json")
         assert waited.code == 0, waited.out
         assert waited.json["knowledge"]["handbook"]["documents"] == 13

@@ -32,9 +32,15 @@ def credit(project: Project) -> dict[str, Any]:
     return found
 
 
+def now(project: Project) -> dict[str, Any]:
+    """The model as it is, ready or not."""
+    found: dict[str, Any] = project.now()["models"]["credit"]
+    return found
+
+
 def after(project: Project, pipelines: int) -> dict[str, Any]:
     """The model once so many pipelines are over."""
-    until(lambda: sum(one["outcome"] != "running" for one in credit(project)["history"]) >= pipelines, 60)
+    until(lambda: sum(one["outcome"] != "running" for one in now(project)["history"]) >= pipelines, 60)
     return credit(project)
 
 
@@ -174,7 +180,7 @@ def test_files_that_break_the_contract_each_in_its_way_are_quarantined_with_the_
     for name, (make, _) in BAD.items():
         make(project.folder / name)
         (project.folder / name).rename(project.folder / "data" / name)
-    until(lambda: len(credit(project)["quarantined"]) == len(BAD), 60)
+    until(lambda: len(now(project)["quarantined"]) == len(BAD), 60)
     model = credit(project)
     found = {one["path"].removeprefix("data/"): one["breaches"] for one in model["quarantined"]}
     for name, (_, rule) in BAD.items():
@@ -192,8 +198,8 @@ def test_good_batches_come_as_parquet_or_as_csv_from_any_program(project: Projec
           quoting=csv.QUOTE_ALL)  # fmt: skip
     turned = [[f"{row[-1]}.0", *row[-2::-1]] for row in cells(range(205, 215))[1:]]
     table(project.folder / "data" / "pandas.csv", [list(HEADER[::-1]), *turned])
-    until(lambda: credit(project)["live"]["generation"] >= 2, 90)
-    until(lambda: credit(project)["history"][0]["outcome"] != "running", 60)
+    until(lambda: now(project)["live"]["generation"] >= 2, 90)
+    until(lambda: now(project)["history"][0]["outcome"] != "running", 60)
     model = credit(project)
     assert model["quarantined"] == []
     whole = next(line for line in model["history"][0]["slices"] if not line["slice"])

@@ -84,7 +84,7 @@ def test_a_model_is_changed_beside_the_answers_and_back_again(project: Project) 
 
     declare(project, "{folder: ./tiny}")
     assert project.run("up").code == 0
-    until(lambda: project.status()["knowledge"]["handbook"]["embedder"] == tiny, 60)
+    until(lambda: project.now()["knowledge"]["handbook"]["embedder"] == tiny, 60)
     assert project.run("status", "--wait", "60").code == 0
     handbook = project.status()["knowledge"]["handbook"]
     assert (handbook["content_digest"], handbook["embedded_total"]) == (digest, total + MANY)
@@ -95,11 +95,11 @@ def test_a_model_is_changed_beside_the_answers_and_back_again(project: Project) 
 def test_a_model_that_is_gone_is_an_alarm_and_the_rest_goes_on(project: Project, tmp_path: Path) -> None:
     declare(project, "{folder: ./nowhere}")
     assert project.run("up").code == 0
-    until(lambda: "model_unsupported" in {alarm["code"] for alarm in project.status()["alarms"]}, 20)
+    until(lambda: "model_unsupported" in {alarm["code"] for alarm in project.now()["alarms"]}, 20)
     project.write("docs/new.md", "# Yard\n\nThe lamp of the yard is number 9999.\n")
     until(lambda: "9999" in project.ask("Which number is the lamp of the yard?")["answer"], 20)
     shutil.copytree(tmp_path / "tiny", tmp_path / "nowhere")
-    until(lambda: not project.status()["alarms"], 90)
+    until(lambda: not project.now()["alarms"], 90)
     assert project.run("status", "--wait", "60").code == 0
     assert project.status()["knowledge"]["handbook"]["embedded"] == MANY + 1
 

@@ -40,10 +40,10 @@ def test_documents_written_while_readers_are_taken_away_get_the_new_readers(tmp_
     narrowed = declared.replace("docs, readers: [everyone]", "docs, readers: [hr]")
     project.up(ready=0)
     try:
-        until(lambda: project.status()["knowledge"]["handbook"]["documents"] > 0, 30)
+        until(lambda: project.now()["knowledge"]["handbook"]["documents"] > 0, 30)
         project.write("colonnade.yaml", narrowed)
         assert project.run("up").code == 0
-        until(lambda: project.status()["knowledge"]["handbook"]["documents"] == 1500, 60)
+        until(lambda: project.now()["knowledge"]["handbook"]["documents"] == 1500, 60)
         with contextlib.closing(sqlite3.connect(f"file:{project.home / 'state.db'}?mode=ro", uri=True)) as state:
             held = state.execute("SELECT names FROM reader_sets WHERE id IN (SELECT readers FROM documents)").fetchall()
         assert held == [('["hr"]',)]

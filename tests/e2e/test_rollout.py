@@ -86,7 +86,7 @@ class Load:
 
 
 def credit(project: Project) -> Any:
-    return project.status()["models"]["credit"]
+    return project.now()["models"]["credit"]
 
 
 def newest(project: Project) -> Any:
@@ -192,26 +192,27 @@ def test_by_hand_through_a_killed_daemon_and_without_anybody_asking(project: Pro
 
 def test_a_changed_serving_script_is_tried_like_a_changed_model_and_goes_back_when_it_fails(project: Project) -> None:
     project.up()
-    until(lambda: project.status()["models"]["credit"]["state"] == "ready", 60)
-    first = project.status()["models"]["credit"]["live"]["version"]
+    until(lambda: project.now()["models"]["credit"]["state"] == "ready", 60)
+    first = credit(project)["live"]["version"]
     serve = project.folder / "serve.py"
     good = serve.read_text()
 
-    def newest() -> Any:
-        return project.status()["models"]["credit"]["history"][0]
+    def serving_code_is(outcome: str) -> bool:
+        found = newest(project)
+        return (found["trigger"], found["outcome"]) == ("changed serving code", outcome)
 
     broken = "def predict(model, rows):\n    raise KeyError(1)\n"
     serve.write_text(good.replace("def predict(model, rows):\n", broken))
-    until(lambda: newest()["trigger"] == "changed serving code" and newest()["outcome"] == "rolled_back", 60)
-    assert project.status()["models"]["credit"]["live"]["version"] == first
-    assert newest()["exposure"] == 0
-    assert "error" in newest()["reason"]
+    until(lambda: serving_code_is("rolled_back"), 60)
+    assert credit(project)["live"]["version"] == first
+    assert newest(project)["exposure"] == 0
+    assert "error" in newest(project)["reason"]
     rows = project.write("rows.json", json.dumps([ROW]))
     assert project.run("predict", "credit", str(rows)).code == 0
 
     serve.write_text(good + "\n# another line\n")
-    until(lambda: newest()["trigger"] == "changed serving code" and newest()["outcome"] == "promoted", 60)
-    live = project.status()["models"]["credit"]["live"]
+    until(lambda: serving_code_is("promoted"), 60)
+    live = credit(project)["live"]
     assert live["version"] != first
     assert project.run("rollback", "service/credit").code == 0
-    assert project.status()["models"]["credit"]["live"]["version"] == first
+    assert credit(project)["live"]["version"] == first

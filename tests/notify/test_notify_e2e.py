@@ -49,7 +49,7 @@ def test_killed_before_anybody_took_a_notice_it_is_told_by_the_next_daemon(
     assert (first["event"], first["model"], first["project"]) == ("promoted", "credit", "credit")
     assert first["version"] == project.status()["models"]["credit"]["live"]["version"]
     assert len({body for _, body, _ in receiver.got}) == 1, "the same notice at every try"
-    until(lambda: project.status()["alarms"] == [], 20)
+    until(lambda: project.now()["alarms"] == [], 20)
 
     write(project.folder / "data" / "broken.csv", shuffled(batch(range(180, 250), known_on=300)))
     until(lambda: len(receiver.taken()) == 2, 60)

@@ -25,7 +25,7 @@ def lender(tmp_path_factory: pytest.TempPathFactory) -> Project:
     declared = project.folder / "colonnade.yaml"
     declared.write_text(declared.read_text() + "\ngateway: {port: 0}\n")
     assert project.run("up", "--detach").code == 0
-    until(lambda: project.status()["models"]["credit"]["live"], 60)
+    until(lambda: project.now()["models"]["credit"]["live"], 60)
     assert project.run("status", "--wait", "60").code == 0
     _ask(project, batch(range(180, 183), known_on=999)[:30])
     assert project.run("train", "credit").code == 0

@@ -57,7 +57,7 @@ def test_files_of_four_libraries_answer_as_the_libraries_do(
     project.write("d.csv", "a,y\n" + "".join(f"{number},1\n" for number in range(60)))
     project.write("colonnade.yaml", declared(FORMATS))
     project.up()
-    until(lambda: all(one["state"] == "ready" for one in project.status()["services"].values()), 60, 0.2)
+    until(lambda: all(one["state"] == "ready" for one in project.now()["services"].values()), 60, 0.2)
 
     for name, case in cases.items():
         status, _, body = project.call("POST", "/v1/predict", {"service": name, "rows": case.asked()})

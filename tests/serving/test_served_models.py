@@ -175,7 +175,7 @@ def test_a_candidate_that_may_not_be_loaded_is_refused_and_another_script_answer
         "train.py",
         train + "import pickle\npickle.dump(print, open(os.environ['COLONNADE_OUTPUT'] + '/more.pkl', 'wb'))\n",
     )
-    until(lambda: project.status()["models"]["credit"]["history"][0]["outcome"] == "refused", 30)
+    until(lambda: project.now()["models"]["credit"]["history"][0]["outcome"] == "refused", 30)
     newest = project.status()["models"]["credit"]["history"][0]
     assert newest["reason"].startswith("unsafe_pickle: more.pkl")
     assert newest["decision"]
