@@ -21,7 +21,7 @@ from colonnade.app.waiting import CAPACITIES, waiting
 from colonnade.core import lease_entries
 from colonnade.core.answers import Asker
 from colonnade.core.claims import ISOLATIONS, WHOLE, Claim, at_least
-from colonnade.core.errors import Refused, UsageError
+from colonnade.core.errors import ColonnadeError, Refused, Unavailable, UsageError
 from colonnade.core.lineage import parse_ref
 from colonnade.core.quantities import shown_milli
 from colonnade.fabric.inventory import cordon, take_stock
@@ -90,6 +90,12 @@ class Computing:
         self.loop.terms = terms_of(declared)
         self.stock()
         self.loop.look()
+
+    @property
+    def trouble(self) -> ColonnadeError | None:
+        """Why the declared devices are not there; None while they are."""
+        found: ColonnadeError | None = getattr(self.loop.outside.devices, "trouble", None)
+        return found
 
     def step(self) -> bool:
         """A cycle of the loop, by the one thread that runs it; drivers of a past declaration are let go before."""
@@ -246,10 +252,12 @@ class Computing:
                     code="claim_impossible",
                 )
         picture = self.loop.picture()
+        if claim.gpus and (trouble := self.trouble) is not None:
+            raise Unavailable(f"no device can be used: {trouble.message}", hint=trouble.hint, code="compute_down")
         if not could_host(picture, claim):
             raise UsageError(
                 f"no machine here has {_said(claim)}, even with everything free",
-                hint="`colonnade gpu` shows what there is",
+                hint="`colonnade gpu` shows what there is" + ("; `--gpus 0` asks for none" if claim.gpus else ""),
                 code="claim_impossible",
             )
         if not could_host(picture, claim, members):

@@ -155,7 +155,9 @@ def _serve(
     _log.info("serving %s", house.url)
     last = house.state.rows("checkpoint_last")
     said = {"url": house.url, "pid": os.getpid(), "changes": [c.as_dict() for c in difference], "started": True}
-    ready({**said, "checkpoint": last[0]["note"] if last else None})
+    missed = house.computing.trouble if house.computing is not None else None
+    ready({**said, "checkpoint": last[0]["note"] if last else None,
+           "warnings": [f"no device can be used: {missed.message} {missed.hint}"] if missed else []})  # fmt: skip
     server.join()
     if homeless():  # what would be written and sealed now has no place, or would land in another daemon's
         os._exit(1)

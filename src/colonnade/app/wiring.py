@@ -340,8 +340,8 @@ def _simulated(places: Places, declared: str, folder: Path | None = None) -> Sim
 def open_devices(places: Places, declared: str) -> tuple[Devices, dict[str, tuple[int, int]]]:
     """The devices as declared, and (cpu_milli, memory_mib) of each machine; under "" of every other one.
 
-    Where no driver answers there are none until one does (`LateDevices.trouble` says why). Raises UsageError for devices
-    that cannot be.
+    Where no driver answers there are none until one does (`LateDevices.trouble` says why). Raises UsageError for
+    devices that cannot be.
     """
     here = (1000 * (os.cpu_count() or 1), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)
     if declared.startswith("simulated://") or declared == "none":

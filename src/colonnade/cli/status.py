@@ -98,7 +98,8 @@ def show(document: Mapping[str, Any]) -> None:
         waiting = f", {compute['pending']} waiting" if compute["pending"] else ""
         ill = f", {paint(str(compute['unhealthy']) + ' take no new work', 'yellow')}" if compute["unhealthy"] else ""
         held = f"{shown_milli(compute['used_milli'])} of {compute['devices']} devices held"
-        print(f"  compute: {held}{waiting}{ill}")
+        down = any(alarm.get("room") == "fabric" for alarm in document["alarms"])
+        print(f"  compute: {paint('down', 'red') + '; ' if down else ''}{held}{waiting}{ill}")
     for line in _notices(document.get("notices", [])):
         print(line)
     for line in _tracking(document["tracking"]):

@@ -113,6 +113,8 @@ def _tell(said: Mapping[str, Any], args: argparse.Namespace, places: Places) -> 
             f"  {change['action']:<7} {change['ref']}"
             + (f"  ({change['why']})" if change["action"] == "update" else "")
         )
+    for warning in said.get("warnings", ()):
+        say(f"{paint('warning', 'yellow')} {warning}")
     if not said["started"] and args.port is not None and not said["url"].endswith(f":{args.port}"):
         say(f"  --port {args.port} is not looked at: the daemon runs already; `down` and `up` to move it")
     say()
