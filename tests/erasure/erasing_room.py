@@ -57,7 +57,7 @@ class Room:
         """Start the house, as a daemon does."""
         self.dies_in = None
         house = self.house = House(self.places, holder="test")
-        house.embedders.get = lambda specification: None  # type: ignore[method-assign]  # noqa: ARG005
+        house.embedders.get = lambda specification: None  # type: ignore[method-assign]
         house.break_leases()
         house.apply(parse_declaration(DECLARATION, "colonnade.yaml"))
         self.erasing = Erasing(house)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from erasing_room import Killed, Room
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colonnade.app import erased
 from colonnade.core.errors import Refused, UnknownName, UsageError
+from tests.erasure.erasing_room import Killed, Room
 
 CARDS = "# Cards\n\nThe quokka badge opens the archive on floor seven.\n"
 LEAVE = "# Leave\n\nEvery person has thirty days of leave a year.\n"
@@ -43,6 +43,33 @@ def room(make_room: Callable[[], Room]) -> Room:
     one.write("leave.md", LEAVE)
     one.ingest()
     return one
+
+
+def sealed_of(room: Room, document: str) -> list[bytes]:
+    """The wrapped keys and sealed bytes of a document, as they lie in the store."""
+    state = room.house.state
+    rows = state.rows("versions_of_document", document=document)
+    found = [row["path_sealed"] for row in rows]
+    for content in {row["content"] for row in rows}:
+        kept = state.rows("content_get", id=content)[0]
+        found += [kept["title"], kept["body"], state.rows("subject_key_get", subject=content)[0]["wrapped"]]
+    return [*found, state.rows("subject_key_get", subject=document)[0]["wrapped"]]
+
+
+def test_not_even_sealed_bytes_and_wrapped_keys_are_left_in_any_file_of_the_store(room: Room) -> None:
+    answer = room.ask("What does the quokka badge open?")
+    sealed = sealed_of(room, room.documents()["cards.md"])
+    sealed.append(room.house.state.rows("answer_get", id=answer.ref[7:])[0]["sealed"])
+    names = [path.name for path in room.places.home.iterdir() if path.name.startswith("state.db")]
+    assert len(names) >= 2, "the write-ahead log is there"
+
+    def held() -> list[int]:
+        whole = b"".join((room.places.home / name).read_bytes() for name in names)
+        return [place for place, data in enumerate(sealed) if data[-64:] in whole]
+
+    assert held() == list(range(len(sealed)))
+    room.erase("document/docs/cards.md")
+    assert held() == []
 
 
 def nothing_left(room: Room, document: str, contents: list[str], blobs: list[str]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from erasing_room import DECLARATION, Room
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from colonnade.app.sweeping import GRACE_MS, Sweeping
 from colonnade.core.errors import DeclarationError
 from colonnade.govern.erasure.needed import Rows, needed
 from colonnade.lifecycle.artifacts import Artifacts
+from tests.erasure.erasing_room import DECLARATION, Room
 
 LIVE, BACK, TRIED, OLD = (f"sha256:{digit * 64}" for digit in "abcd")
 
