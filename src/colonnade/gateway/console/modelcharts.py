@@ -111,9 +111,10 @@ def axis_of(moments: Iterable[int], wanted: str = "") -> Axis:
     return Axis(axis.moments, True) if wanted == "runs" or (wanted != "time" and axis.crowded) else axis
 
 
-def moments_of(history: Sequence[Mapping[str, Any]]) -> list[int]:
-    """When the pipelines that measured something ended."""
-    return [_ended(one) for one in history if one["metrics"] and one["ended"]]
+def moments_of(history: Sequence[Mapping[str, Any]], moves: Sequence[Mapping[str, Any]]) -> list[int]:
+    """When the pipelines that measured something ended, and when somebody went back since the first of them."""
+    ended = [_ended(one) for one in history if one["metrics"] and one["ended"]]
+    return ended + [move["at_ms"] for move in moves if move["back"] and ended and move["at_ms"] > min(ended)]
 
 
 def metrics_of(history: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -52,7 +52,7 @@ def model_page(visit: Visit, name: str) -> Reply | None:
     if extra is None:
         return None
     wanted = visit.query.get("axis", "")
-    axis = modelcharts.axis_of(modelcharts.moments_of(model["history"]), wanted)
+    axis = modelcharts.axis_of(modelcharts.moments_of(model["history"], extra["moves"]), wanted)
     charts = [
         modelcharts.metric_chart(metric, model["history"], extra["moves"], axis)
         for metric in modelcharts.metrics_of(model["history"])
@@ -185,7 +185,7 @@ def _spark(model: Mapping[str, Any], moves: Any) -> modelcharts.Chart | None:
     names = modelcharts.metrics_of(model["history"])
     if not names:
         return None
-    axis = modelcharts.axis_of(modelcharts.moments_of(model["history"]), "runs")
+    axis = modelcharts.axis_of(modelcharts.moments_of(model["history"], moves), "runs")
     return modelcharts.metric_chart(names[0], model["history"], moves, axis, height=SPARK)
 
 
