@@ -22,10 +22,10 @@ from typing import Any
 
 from colonnade.app import wiring
 from colonnade.app.logs import log_to_file, log_to_terminal
-from colonnade.app.presence import await_daemon, daemon_lock, lock_mark, pause, private_folder
+from colonnade.app.presence import await_daemon, daemon_lock, ends_now, lock_mark, pause, private_folder
 from colonnade.app.settings.declaration import Declaration, read_declaration
 from colonnade.app.settings.environment import Places
-from colonnade.core.errors import ColonnadeError, StateError
+from colonnade.core.errors import ColonnadeError, NeedsDaemon, StateError, Unavailable
 
 READY_S = 120
 HOME_S, WITHOUT_S = 1.0, 10.0
@@ -36,14 +36,21 @@ _log = logging.getLogger("colonnade.daemon")
 
 
 def hand_over(places: Places) -> Mapping[str, Any] | None:
-    """Give the declaration to the daemon that runs; None if it ended meanwhile."""
+    """Give the declaration to the daemon that runs; None if it ended meanwhile: also one that was killed just now, and
+    whose lock the kernel has not let go yet.
+    """
     from colonnade.sdk import Client
 
     daemon = await_daemon(places)
     if daemon is None:
         return None
     token = places.token.read_text("utf-8").strip()
-    done = Client(daemon.url, token).apply(places.declaration.read_text("utf-8"), str(places.folder))
+    try:
+        done = Client(daemon.url, token).apply(places.declaration.read_text("utf-8"), str(places.folder))
+    except (NeedsDaemon, Unavailable):
+        if ends_now(places, daemon):
+            return None
+        raise
     return {
         "url": daemon.url, "pid": daemon.pid, "changes": done["changes"], "started": False,
         "checkpoint": done.get("checkpoint"),

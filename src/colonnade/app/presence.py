@@ -21,6 +21,8 @@ from colonnade.app.settings.environment import Places
 from colonnade.core.errors import NeedsDaemon, StateError
 
 STARTING_S = 60.0
+ENDING_S = 5.0
+"""So long a killed process may keep its lock: its memory is given back first."""
 OURS = frozenset({"daemon.lock", "state.db"})
 """By these a state directory is known that is not closed to others yet."""
 
@@ -62,6 +64,16 @@ def await_daemon(places: Places, seconds: float = STARTING_S) -> Presence | None
             )
         pause(0.05)
     return None
+
+
+def ends_now(places: Places, daemon: Presence) -> bool:
+    """Whether a daemon that did not answer is gone, or another has taken its place, within a few seconds."""
+    end = time.monotonic() + ENDING_S
+    while (now := find_daemon(places)) is not None and now.pid in (daemon.pid, 0):
+        if time.monotonic() > end:
+            return False
+        pause(0.01)
+    return True
 
 
 def stop_daemon(places: Places, seconds: float = 60.0) -> bool:

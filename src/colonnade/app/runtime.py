@@ -174,6 +174,7 @@ class Runtime:
                 self._failed("fabric", error)
                 self.house.stop.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
                 failures += 1
+                continue
             computing.loop.wait(CYCLE_S if busy else HINTED_EVERY_S)
 
     def _listen(self, computing: Computing) -> None:
