@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -23,7 +24,11 @@ def written(places: Places, kind: str, form: str, *, model: str = "", service: s
             raise UsageError("an ML-BOM is JSON", hint="--format json, or --out FILE.json", code="usage")
         bom = ml_bom(make_report(places, "model-card", model=model, service=service))
         return json.dumps(bom, indent=1, ensure_ascii=False) + "\n", "CycloneDX 1.7"
-    document = make_report(places, kind, model=model, service=service)
+    gc.disable()  # hundreds of thousands of entries are read, none is in a circle: looking for such costs a third
+    try:
+        document = make_report(places, kind, model=model, service=service)
+    finally:
+        gc.enable()
     counts = ", ".join(f"{count} {word}" for word, count in document["counts"].items())
     if form == "json":
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n", counts

@@ -63,7 +63,7 @@ def development(make: Maker, live: Live) -> None:
         subject="@pipelines",
         is_={"outcome": "failed"},
     )
-    make.measure("causes", "Why they began", "each", "is.cause", kind="pipeline.caused", subject="@pipelines")
+    make.measure("causes", "Why they began", "tally", "is.cause", kind="pipeline.caused", subject="@pipelines")
     for step, word in (
         ("train", "Trainings"),
         ("evaluate", "Evaluations"),

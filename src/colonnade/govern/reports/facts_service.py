@@ -74,11 +74,11 @@ def alarms(make: Maker) -> None:
     make.measure("alarm-at", "Sample at which it rang, counted since the version went live", "last", "n.at", **about)
     make.measure("alarm-since", "First sample that probably belongs to the change", "last", "n.since", **about)
     make.measure("alarms-ended", "Alarms that are over", "count", kind="alarm.ended", subject="@alarms")
-    make.measure("alarms-reasons", "Why they are over", "each", "is.reason", kind="alarm.ended", subject="@alarms")
+    make.measure("alarms-reasons", "Why they are over", "tally", "is.reason", kind="alarm.ended", subject="@alarms")
     make.measure(
         "alarms-answered",
         "What retraining for an alarm came to",
-        "each",
+        "tally",
         "is.outcome",
         kind="alarm.answered",
         refs={"caused_by": "@alarms"},

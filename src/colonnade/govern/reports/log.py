@@ -14,7 +14,7 @@ from typing import Any
 
 from colonnade.core.errors import StateError, Tampered
 from colonnade.core.merkle import HashTree, inclusion_proof, leaf_hash
-from colonnade.govern.reports.rules import Fields, matches
+from colonnade.govern.reports.rules import Fields, matcher
 from colonnade.ports.outside.state import State
 
 BATCH = 5_000
@@ -41,6 +41,7 @@ class Log:
     def __init__(self, state: State, project: str, size: int, root: bytes) -> None:
         self.size, self.root = size, root
         self._kinds: dict[str, list[Entry]] = {}
+        self._selected: dict[str, Sequence[Entry]] = {}
         hashes: list[bytes] = []
         while len(hashes) < size:
             rows = state.rows("entries_by_index", first=len(hashes), limit=min(BATCH, size - len(hashes)))
@@ -66,12 +67,18 @@ class Log:
         return {kind: len(entries) for kind, entries in sorted(self._kinds.items())}
 
     def select(self, where: Mapping[str, Any], sets: Mapping[str, Sequence[str]]) -> Sequence[Entry]:
-        """The entries that count, in the log's order."""
-        entries = self._kinds.get(where["kind"], [])
+        """The entries that count, in the log's order. A set that a rule names stays as it is from then on."""
+        entries: Sequence[Entry] = self._kinds.get(where["kind"], [])
         if len(where) == 1:
             return entries
-        quick = {name: frozenset(ids) for name, ids in sets.items()}
-        return [entry for entry in entries if matches(entry.fields, where, quick)]  # type: ignore[arg-type]
+        known = json.dumps(where, sort_keys=True)
+        if known not in self._selected:
+            if "is" in where and len(where) > 2:  # what differs by its status alone is looked through once
+                entries = self.select({name: value for name, value in where.items() if name != "is"}, sets)
+                where = {"kind": where["kind"], "is": where["is"]}
+            fits = matcher(where, sets)
+            self._selected[known] = [entry for entry in entries if fits(entry.fields)]
+        return self._selected[known]
 
     def evidence(self, entry: Entry) -> dict[str, Any]:
         """What shows to anybody that the entry stands in the log: its bytes, and its audit path to the signed root."""

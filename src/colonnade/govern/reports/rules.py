@@ -4,13 +4,14 @@ it again; `standalone` does, without a line of this.
 
     where   {"kind": K, "is": {key: value}, "refs": {role: id}, "subject": id, "id": id}; a list means any
             of it, "@name" a set of ids that the report lists
-    take    count, sum, distinct, each, first, last
+    take    count, sum, distinct, each, tally (value -> how often), first, last
     of      n.KEY, is.KEY, refs.ROLE, at_ms, subject, actor, id
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Fields = Mapping[str, Any]
@@ -18,19 +19,33 @@ Fields = Mapping[str, Any]
 Sets = Mapping[str, Sequence[str]]
 
 
-def matches(entry: Fields, where: Mapping[str, Any], sets: Sets) -> bool:
-    """Whether the entry counts. A ref matches when one of its role does."""
-    if entry["kind"] != where["kind"]:
-        return False
-    if any(name in where and entry[name] not in _any(where[name], sets) for name in ("subject", "id")):
-        return False
-    status = entry.get("is", {})
-    if any(status.get(key) not in _any(value, sets) for key, value in where.get("is", {}).items()):
-        return False
-    return all(
-        any(role == wanted and ref in _any(value, sets) for role, ref in entry.get("refs", ()))
-        for wanted, value in where.get("refs", {}).items()
-    )
+def matcher(where: Mapping[str, Any], sets: Sets) -> Callable[[Fields], bool]:
+    """Whether an entry counts; made once for a rule, asked for each entry. A ref matches when one of its role does."""
+    named = [(name, _any(where[name], sets)) for name in ("subject", "id") if name in where]
+    status = [(key, _any(value, sets)) for key, value in where.get("is", {}).items()]
+    refs = [(role, _any(value, sets)) for role, value in where.get("refs", {}).items()]
+    kind = where["kind"]
+
+    def matches(entry: Fields) -> bool:
+        if entry["kind"] != kind:
+            return False
+        for name, wanted in named:
+            if entry[name] not in wanted:
+                return False
+        if status:
+            said = entry.get("is", {})
+            for key, wanted in status:
+                if said.get(key) not in wanted:
+                    return False
+        for role, wanted in refs:
+            for one, ref in entry.get("refs", ()):
+                if one == role and ref in wanted:
+                    break
+            else:
+                return False
+        return True
+
+    return matches
 
 
 def taken(entries: Sequence[Fields], take: str, of: str) -> Any:
@@ -48,6 +63,8 @@ def taken(entries: Sequence[Fields], take: str, of: str) -> Any:
         return len(set(values))
     if take == "each":
         return values
+    if take == "tally":
+        return dict(sorted(Counter(values).items()))
     return (values[0] if take == "first" else values[-1]) if values else None
 
 
@@ -59,7 +76,7 @@ def part(entry: Fields, of: str) -> Any:
     return entry.get(name, {}).get(key) if key else entry.get(name)
 
 
-def _any(value: Any, sets: Sets) -> Sequence[Any] | frozenset[Any]:
+def _any(value: Any, sets: Sets) -> frozenset[Any]:
     if isinstance(value, list):
-        return value
-    return sets[value[1:]] if isinstance(value, str) and value.startswith("@") else [value]
+        return frozenset(value)
+    return frozenset(sets[value[1:]] if isinstance(value, str) and value.startswith("@") else [value])

@@ -128,6 +128,8 @@ def follows(leaves: list[dict[str, Any]], rule: Mapping[str, Any]) -> Any:
         return found[0] if found else None
     if rule["take"] == "last":
         return found[-1] if found else None
+    if rule["take"] == "tally":
+        return {value: found.count(value) for value in set(found)}
     if rule["take"] == "distinct":
         return len(set(found))
     return sum(found) if rule["take"] == "sum" else found
@@ -178,7 +180,7 @@ def statement(tree: Any, one: Mapping[str, Any], document: Mapping[str, Any], si
             raise Wrong(f"the checkpoint covers {size} entries")
         return True
     if one["evidence_of"] == 0:
-        if one["value"] not in (0, []):
+        if one["value"] not in (0, [], {}):
             raise Wrong("no entry shows it")
         return False
     if not all(counts(leaf, rule["where"], document["sets"]) for leaf in leaves):
