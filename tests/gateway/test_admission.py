@@ -14,6 +14,7 @@ from colonnade.gateway.admission import (
     CALM_S,
     LATE_PER_S,
     LATEST_S,
+    LEAST_BUSY,
     MOST_BATCH,
     PER_S,
     Admission,
@@ -21,12 +22,14 @@ from colonnade.gateway.admission import (
 )
 
 
-def asked(cost: float, each: float, batches: int = 300, noise: float = 0.0) -> Admission:
+def asked(cost: float, each: float, batches: int = 300, noise: float = 0.0, busy: float = 1.0) -> Admission:
     """After so many batches of a model that takes `cost` a batch and `each` a request."""
-    admission, rng = Admission(), random.Random(3)
+    admission, rng, now = Admission(), random.Random(3), 0.0
     for _ in range(batches):
         count = rng.randint(1, admission.batch)
-        admission.took(count, cost + each * count + rng.random() * noise)
+        took = cost + each * count + rng.random() * noise
+        now += took / busy
+        admission.took(count, took, now)
     return admission
 
 
@@ -44,8 +47,8 @@ def test_a_model_whose_batches_cost_the_same_whatever_their_size_gets_large_ones
 def test_a_model_that_became_fast_is_dared_again() -> None:
     admission = asked(0.0, 1.0)
     assert admission.batch == 1
-    for _ in range(10_000):
-        admission.took(admission.batch, 0.001)
+    for now in range(10_000):
+        admission.took(admission.batch, 0.001, float(now))
     assert admission.batch == MOST_BATCH
 
 
@@ -55,19 +58,33 @@ def test_bursts_have_the_whole_limit_and_an_overload_only_what_is_answered_soon(
     admission.refuse(10.0)
     assert admission.overloaded(10.0 + CALM_S / 2)
     assert admission.room(128, 1, 10.5) == 2 * admission.batch < 16
-    assert admission.room(128 * 3, 3, 10.5) == 6 * admission.batch
     assert admission.room(4, 1, 10.5) == 4
     admission.refuse(10.9)
     assert admission.room(128, 1, 11.5) < 128
     assert admission.room(128, 1, 10.9 + CALM_S) == 128
 
 
+def test_three_busy_replicas_have_three_times_the_room() -> None:
+    three = asked(0.0, 0.01, busy=3.0)
+    three.refuse(10.0)
+    assert three.room(128 * 3, 3, 10.5) == 6 * three.batch
+
+
+def test_where_replicas_are_idle_most_of_the_time_the_queue_is_shorter_in_an_overload() -> None:
+    busy, idle = asked(0.0, 0.0001), asked(0.0, 0.0001, busy=0.1)
+    for admission in (busy, idle):
+        admission.refuse(10.0)
+    assert busy.room(1000, 1, 10.5) == 2 * MOST_BATCH
+    assert idle.room(1000, 1, 10.5) == 2 * MOST_BATCH * LEAST_BUSY
+    assert idle.room(1000, 4, 10.5) == 4 * idle.room(1000, 1, 10.5)
+
+
 @settings(max_examples=100)
 @given(batches=st.lists(st.tuples(st.integers(1, 64), st.floats(0, 100)), max_size=80))
 def test_whatever_is_measured_a_batch_has_one_request_at_least(batches: list[tuple[int, float]]) -> None:
     admission = Admission()
-    for count, seconds in batches:
-        admission.took(count, seconds)
+    for now, (count, seconds) in enumerate(batches):
+        admission.took(count, seconds, float(now))
         assert 1 <= admission.batch <= MOST_BATCH
 
 

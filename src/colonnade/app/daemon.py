@@ -30,6 +30,8 @@ from colonnade.core.errors import ColonnadeError, NeedsDaemon, StateError, Unava
 READY_S = 120
 HOME_S, WITHOUT_S = 1.0, 10.0
 """How often it is looked whether the state directory is still there, and how long answers may end once it is not."""
+SWITCH_S = 0.0002
+"""A thread that computes gives way so soon to the gateway's, which gives way at every read and write."""
 GARBAGE = 10_000
 """So many new objects that hold others, and cycles among them are looked for."""
 _log = logging.getLogger("colonnade.daemon")
@@ -159,6 +161,7 @@ def _serve(
     homeless = _watch_home(places, backend.stop)
     gc.freeze()  # what is loaded stays: to look through it for cycles again and again took a seventh of a prediction
     gc.set_threshold(GARBAGE)
+    sys.setswitchinterval(SWITCH_S)
     _log.info("serving %s", house.url)
     last = house.state.rows("checkpoint_last")
     said = {"url": house.url, "pid": os.getpid(), "changes": [c.as_dict() for c in difference], "started": True}
