@@ -47,7 +47,8 @@ def room(house: House) -> Iterator[ModelRoom]:
 def post(page: Page, path: str, **form: str) -> int:
     """Send a form of this page elsewhere: the status."""
     headers = {"origin": "/".join(page.url.split("/")[:3])}
-    return page.context.request.post(path, form=form, headers=headers, max_redirects=0).status
+    sent: dict[str, str | float | bool] = {**form}
+    return page.context.request.post(path, form=sent, headers=headers, max_redirects=0).status
 
 
 def test_the_list_says_what_is_live_what_is_tried_and_what_became_of_the_last(
