@@ -105,9 +105,9 @@ class Events:
         if kind == "PIPELINE":
             done = [step for step in steps if over and step["artifact"]]
             return [self._set(f"{name}/data")], [self._output(name, step) for step in done[-1:]]
-        mine = [step for step in steps if step["run"] == run["id"]]
-        given = {edge["ref"] for edge in self._edges(run["id"]) if edge["role"] in ("given", "model")}
-        before = [s for s in steps if s["run"] != run["id"] and s["artifact"] and {s["subject"], s["artifact"]} & given]
+        mine = [step for step in steps if step["run"] == run["id"] and step["state"] != "cached"]
+        given = {edge["ref"] for edge in self._edges(run["id"]) if edge["role"] in ("given", "model", "follows")}
+        before = [s for s in steps if s["run"] != run["id"] and s["artifact"] and given & _names_of(s)]
         inputs = [self._output(name, step) for step in before]
         if not inputs and mine and mine[0]["step"] == "snapshot":
             inputs = [self._set(f"{name}/data")]
@@ -133,6 +133,11 @@ class Events:
 
     def _edges(self, run: str) -> list[Row]:
         return self._state.rows("edges_of_subject", subject=run, seq=END)
+
+
+def _names_of(step: Row) -> set[str]:
+    """What an entry may call a step's result: the data set, the artifact, the run that gave it."""
+    return {step["subject"], step["artifact"], step["run"]}
 
 
 def run_uuid(run: str) -> str:

@@ -47,7 +47,7 @@ def told(record: Record) -> Iterator[Told]:
     attributes = _request(record) if record.kind == "request" else _work(record)
     attributes |= _costs(record)
     if status == 2:
-        attributes["error.type"] = str(record.code or record.outcome)
+        attributes["error.type"] = str(record.code) if record.code >= 400 else record.outcome
     yield Told(
         record.trace, record.span, record.parent, _name(record), SERVER if record.kind == "request" else INTERNAL,
         start, start + record.us * 1000, status, attributes,

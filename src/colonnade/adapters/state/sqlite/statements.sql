@@ -1087,8 +1087,9 @@ SELECT id, kind, subject, state, why, created_ms, finished_ms, done, total, coun
 WHERE project = :project AND (created_ms, id) > (:created_ms, :id) AND created_ms <= :until_ms ORDER BY created_ms, id LIMIT :limit;
 
 -- name: steps_of_run
--- The steps of pipelines whose own run this is.
-SELECT pipeline, step, place, state, key, run, lease, artifact, subject, attempts, error, told, started_ms, finished_ms FROM pipeline_steps WHERE run = :run;
+-- The steps that a run did, or whose result was taken from it: the one that it was begun for first.
+SELECT pipeline, step, place, state, key, run, lease, artifact, subject, attempts, error, told, started_ms, finished_ms FROM pipeline_steps WHERE run = :run AND run <> ''
+ORDER BY state = 'cached', pipeline, place;
 
 -- name: pipelines_by_outcome
 -- How many pipelines of each model and flow ended how.

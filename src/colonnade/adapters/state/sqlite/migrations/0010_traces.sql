@@ -13,3 +13,4 @@ CREATE TABLE trace_places (trace TEXT NOT NULL, piece TEXT NOT NULL, PRIMARY KEY
 CREATE INDEX trace_places_piece ON trace_places (piece);
 CREATE INDEX runs_ended ON runs (project, finished_ms, id) WHERE finished_ms IS NOT NULL;
 CREATE INDEX runs_begun ON runs (project, created_ms, id);
+CREATE INDEX pipeline_steps_run ON pipeline_steps (run) WHERE run <> '';
