@@ -148,7 +148,7 @@ def _evidence(one: Mapping[str, Any]) -> str:
     word = "no entry" if of == 0 else "1 entry" if of == 1 else f"{of} entries"
     if one["kind"] == "declared":
         who = one.get("by_name") or one["by"]
-        word = f"by {who}, {shown(one['at_ms'], 'at_ms')}"
+        word = f"{who}, {shown(one['at_ms'], 'at_ms')[:10]}"
     rule = one.get("rule")
     said = "<p>" + _prose(one["how"]) + "</p>" if one.get("how") else ""
     if rule and "where" in rule:
@@ -157,6 +157,7 @@ def _evidence(one: Mapping[str, Any]) -> str:
     for step in one.get("opened", {}).get("way", ()):
         path = " › ".join(map(str, step["path"])) or "itself"
         said += f"<p>Opened: <code>{escape(step['opening'])}</code> {escape(path)}</p>"
+    said += f"<p>Applied {shown(one['at_ms'], 'at_ms')}</p>" if one["kind"] == "declared" else ""
     summary = f'<summary><span class="tag">{one["kind"]}</span>{escape(word)}</summary>'
     return f"<details>{summary}{said}<ul>{links}</ul></details>"
 
