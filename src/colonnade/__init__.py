@@ -6,6 +6,8 @@ Importing it costs nothing; every part is reached by its own module. What pipeli
     from colonnade import each, pipeline, step
 """
 
+from colonnade.core.version import __version__ as __version__
+
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from typing import Any
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from colonnade.sdk.flow import pipeline as pipeline
     from colonnade.sdk.flow import step as step
 
-__version__ = "0.1.0"
 _OF_PIPELINES = ("each", "pipeline", "step")
 
 

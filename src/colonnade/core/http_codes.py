@@ -47,8 +47,8 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "compute_down": (
         503,
         (
-            "The driver of the declared devices does not answer, so there are none; everything else goes on. The message "
-            "says what is missing. It is asked again every 15 seconds, without a restart."
+            "The driver of the declared devices does not answer, so there are none; everything else goes on. The "
+            "message says what is missing. It is asked again every 15 seconds, without a restart."
         ),
     ),
     "claim_impossible": (

@@ -302,8 +302,8 @@ def _siblings(path: tuple[str | int, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "access": Access, "knowledge": Knowledge, "services": Service, "gateway": Gateway, "platform": Platform,
         "sources": Source, "embed_with": EmbedWith, "answer_with": AnswerWith, "compute": Compute, "jobs": Job,
-        "models": Model, "data": DataSource, "contract": Contract, "tracking": Tracking, "retrain": Retrain, "retention": Retention,
-        "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
+        "models": Model, "data": DataSource, "contract": Contract, "tracking": Tracking, "retrain": Retrain,
+        "retention": Retention, "capture": Capture, "labels": Labels, "alarms": Alarms, "replicas": Replicas,
         "rollout": Rollout, "tolerances": Tolerances, "notify": Notify, "use_cases": UseCase,
         "approvals": Approval, "incidents": Incident,
         "traces": Traces, "prices": Price, "telemetry": Sink, "openlineage": Sink,

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from colonnade import __version__
+from colonnade.core.version import __version__
 
 PREFIX = "colonnade:"
 Known = Mapping[str, Mapping[str, Any]]

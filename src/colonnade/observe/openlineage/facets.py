@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from colonnade import __version__
+from colonnade.core.version import __version__
 
 PRODUCER = f"urn:colonnade:{__version__}"
 SPEC = "https://openlineage.io/spec"
