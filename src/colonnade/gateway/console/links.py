@@ -10,7 +10,13 @@ from urllib.parse import quote, urlencode
 from colonnade.core.answers import Citation
 from colonnade.core.ids import PREFIXES, is_id
 
-_PAGES = {"answer": "/answers/", "document": "/documents/", "run": "/runs/", "lease": "/gpus/leases/"}
+_PAGES = {
+    "answer": "/answers/",
+    "document": "/documents/",
+    "run": "/runs/",
+    "lease": "/gpus/leases/",
+    "trace": "/traces/",
+}
 
 
 def with_query(path: str, **query: object) -> str:

@@ -24,6 +24,7 @@ _SECTIONS = (
     ("models", "/models", "Models", "m", False),
     ("runs", "/runs", "Runs", "r", True),
     ("gpus", "/gpus", "GPUs", "g", True),
+    ("traces", "/traces", "Traces", "t", True),
     ("ledger", "/ledger", "Ledger", "l", True),
     ("keys", "/keys", "Keys", "e", True),
 )

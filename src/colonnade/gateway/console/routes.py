@@ -16,7 +16,20 @@ from dataclasses import replace
 from colonnade.core.answers import Answer, Asker
 from colonnade.core.errors import ColonnadeError, UnknownName
 from colonnade.gateway.backend import Backend, Route
-from colonnade.gateway.console import ask, assets, gpus, keys, knowledge, ledger, links, live, models, render, source
+from colonnade.gateway.console import (
+    ask,
+    assets,
+    gpus,
+    keys,
+    knowledge,
+    ledger,
+    links,
+    live,
+    models,
+    render,
+    source,
+    traces,
+)
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 from colonnade.gateway.http import Request, Response, StreamResponse, offload
 
@@ -48,6 +61,8 @@ _GET: tuple[tuple[str, Page], ...] = (
     (r"/models", models.models),
     (r"/models/([\w-]+)", models.model_page),
     (r"/models/([\w-]+)/rollback", models.back_page),
+    (r"/traces", traces.traces),
+    (r"/traces/([0-9a-f]{32})", traces.trace_page),
     (r"/gpus", gpus.gpus),
     (r"/gpus/leases/([\w-]+)", gpus.lease_page),
     (r"/ledger", ledger.ledger),

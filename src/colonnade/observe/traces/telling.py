@@ -77,7 +77,8 @@ def waterfall(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             }  # fmt: skip
             rows[one["parent"] if one["parent"] in known and one["parent"] != one["span"] else ""].append(row)
     drawn: list[dict[str, Any]] = []
-    waiting = [(0, row) for row in sorted(rows[""], key=_after, reverse=True)]
+    circled = [row for some in rows.values() for row in some]  # spans that are each other's parents: after all others
+    waiting = [(0, row) for row in (*sorted(circled, key=_after), *sorted(rows[""], key=_after, reverse=True))]
     seen: set[str] = set()
     while waiting and len(drawn) < MOST_DRAWN:
         depth, row = waiting.pop()
