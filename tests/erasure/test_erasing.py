@@ -6,6 +6,7 @@ of anybody else's changes, and every proof holds.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -267,8 +268,6 @@ def test_an_answer_that_was_in_the_making_keeps_no_text(room: Room) -> None:
 
 
 def test_a_state_that_is_older_than_an_erasure_is_brought_up_to_it(room: Room, tmp_path: Path) -> None:
-    import shutil
-
     document = room.documents()["cards.md"]
     contents, blobs = about(room, document)
     room.kill()
@@ -285,6 +284,29 @@ def test_a_state_that_is_older_than_an_erasure_is_brought_up_to_it(room: Room, t
     again = room.erasing.erase(room.asker("owner"), [done["ref"]], dry_run=False)
     assert again["state"] == "done"
     assert room.verified()
+
+
+@pytest.mark.parametrize("denied_first", [False, True])
+def test_a_backup_from_before_the_word_was_said_is_brought_up_too(
+    room: Room, tmp_path: Path, denied_first: bool
+) -> None:
+    document = room.documents()["cards.md"]
+    contents, blobs = about(room, document)
+    asked = room.erasing.erase(room.asker("owner"), [f"document/{document}"], dry_run=False)
+    room.kill()
+    shutil.copytree(room.places.home, tmp_path / "old")
+    room.open()
+    if denied_first:
+        room.erasing.decide(asked["ref"].removeprefix("erasure/"), room.person("heidi"), allow=False)
+    done = room.erase(f"document/{document}")
+    assert (done["ref"] == asked["ref"]) != denied_first
+    room.kill()
+    shutil.rmtree(room.places.home)
+    shutil.copytree(tmp_path / "old", room.places.home)
+    room.open()
+    nothing_left(room, document, contents, blobs)
+    assert room.erasing.waiting() == []
+    assert room.erasing.erase(room.asker("owner"), [done["ref"]], dry_run=False)["state"] == "done"
 
 
 def test_a_list_of_erasures_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Erasing:
     def __init__(self, house: House, refresh: Callable[[], None] = lambda: None) -> None:
         self._house, self._refresh = house, refresh
         self._carrying = Carrying(house.journal, house.blobs, house.system)
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
 
     def erase(self, asker: Asker, refs: Sequence[str], *, dry_run: bool) -> Mapping[str, Any]:
         """Ask for an erasure, or see how one that was asked for stands: `colonnade.erasure/1`.
@@ -64,7 +64,8 @@ class Erasing:
             self.finish(before["id"])
             before = self._row(before["id"])
         if before is None or (before["state"] == "denied" and not dry_run):
-            before = None if dry_run else self._ask(asker, refs, subjects)
+            with self._asking:
+                before = None if dry_run else self._open(refs) or self._ask(asker, refs, subjects)
         return self._told(before, subjects, asker)
 
     def sweep(self, asker: Asker, *, dry_run: bool) -> Mapping[str, Any]:
@@ -114,16 +115,27 @@ class Erasing:
         """Before anything is served: what a kill left half done, and what a restored state does not know of."""
         house = self._house
         for line in erased.read(self._list()):
-            if not house.state.rows("erasure_get", id=line.erasure):
-                plan = {"subjects": line.subjects, "asked_as": [], "stones": [one.hex() for one in line.stones]}
-                with house.state.transaction() as tx:
-                    tx.run(
-                        "erasure_add", id=line.erasure, project=house.project, what="replayed", state="erasing",
-                        subject=" ".join(line.subjects), plan=json.dumps(plan), asked_by=house.system,
-                        asked_ms=line.at_ms,
-                    )  # fmt: skip
+            rows = house.state.rows("erasure_get", id=line.erasure)
+            if not rows or rows[0]["state"] in {"asked", "denied"}:
+                self._replay(line, rows[0] if rows else None)
         for row in house.state.rows("erasures_in_state", project=house.project, state="erasing"):
             self.finish(row["id"])
+
+    def _replay(self, line: erased.Line, row: Row | None) -> None:
+        """An erasure that this state, which is older, knows nothing of, or not that it was allowed."""
+        house, subject = self._house, " ".join(line.subjects)
+        marks = json.loads(row["plan"])["asked_as"] if row is not None else []
+        stones = [one.hex() for one in line.stones]
+        plan = json.dumps({"subjects": line.subjects, "asked_as": marks, "stones": stones})
+        with house.state.transaction() as tx:
+            if row is not None:
+                tx.run("erasure_again", id=line.erasure, plan=plan)
+                return
+            tx.run("erasures_overtake", subject=subject)
+            tx.run(
+                "erasure_add", id=line.erasure, project=house.project, what="replayed", state="erasing",
+                subject=subject, plan=plan, asked_by=house.system, asked_ms=line.at_ms,
+            )  # fmt: skip
 
     def finish(self, ident: str) -> None:
         """Carry an erasure out to its end; one that is done stays done."""
@@ -264,6 +276,11 @@ class Erasing:
             if same and not (over and self._is_new(refs, plan["subjects"])):
                 return row
         return None
+
+    def _open(self, refs: Sequence[str]) -> Row | None:
+        """One that waits, asked for by somebody else a moment ago."""
+        before = self._asked_before(refs)
+        return before if before is not None and before["state"] == "asked" else None
 
     def _is_new(self, refs: Sequence[str], subjects: Sequence[str]) -> bool:
         """Whether the same words mean something else by now: a new file at that path, a new person of that name."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from colonnade.core.search import Hit, IndexedChunk, Visibility
 from colonnade.knowledge.index import lexical, stored
 from colonnade.knowledge.index.analyse import Analyser
-from colonnade.knowledge.index.postings import Postings, Segment, merge
+from colonnade.knowledge.index.postings import Postings, Segment, closed_up, merge
 from colonnade.knowledge.index.rights import Rights
 from colonnade.knowledge.index.rows import Rows
 from colonnade.knowledge.index.search import Question, find
@@ -131,23 +131,30 @@ class Index:
                 self._compact()
 
     def erase(self, contents: Iterable[str]) -> int:
-        """Remove contents and close the gaps at once: nothing of them is left in memory; how many rows went."""
-        with self._writing, self._idle:
-            known = [content for content in contents if content in self._spans]
-            if not known:
-                return 0
-            self._closed = True  # else searches that follow each other closely would never let us in
-            self._idle.wait_for(lambda: not self._searching)
-            for content in known:
-                begin, count = self._spans.pop(content)
-                self._rows.live[begin : begin + count] = False
-            alive = self._rows.alive
-            gone = len(alive) - int(np.count_nonzero(alive))
-            self._postings.flush()
-            self._close_gaps(alive)
-            self._closed = False
-            self._idle.notify_all()
-            return gone
+        """Remove contents and close the gaps at once: nothing of them is left in memory; how many rows went.
+
+        Postings are renumbered while searches go on, which skip the removed rows; only the swap makes them wait.
+        """
+        with self._writing:
+            with self._lock:
+                known = [content for content in contents if content in self._spans]
+                if not known:
+                    return 0
+                for content in known:
+                    begin, count = self._spans.pop(content)
+                    self._rows.live[begin : begin + count] = False
+                self._changed()
+                segments, alive = self._postings.flush(), self._rows.alive.copy()
+            closed = closed_up(segments, np.where(alive, np.cumsum(alive) - 1, -1))
+            with self._idle:
+                self._closed = True  # else searches that follow each other closely would never let us in
+                try:
+                    self._idle.wait_for(lambda: not self._searching)
+                    self._close_gaps(alive, closed)
+                finally:
+                    self._closed = False
+                    self._idle.notify_all()
+            return len(alive) - int(np.count_nonzero(alive))
 
     def set_visibility(self, rows: Iterable[Visibility]) -> None:
         """Replace all that stands for the documents named in the rows."""
@@ -344,12 +351,12 @@ class Index:
         alive = self._rows.alive
         if self._searching or len(alive) < _COMPACT_FROM or 2 * np.count_nonzero(alive) > len(alive):
             return
-        self._close_gaps(alive)
+        self._close_gaps(alive, closed_up(self._postings.flush(), np.where(alive, np.cumsum(alive) - 1, -1)))
 
-    def _close_gaps(self, alive: NDArray[np.bool_]) -> None:
+    def _close_gaps(self, alive: NDArray[np.bool_], closed: tuple[Segment, ...]) -> None:
         new_row = np.where(alive, np.cumsum(alive) - 1, -1)
         vectors, derived = self.vectors.stored(len(alive))[alive], self.vectors.derived(len(alive))[alive]
-        self._postings.renumber(new_row)
+        self._postings.segments = closed
         self._rows.keep(alive)
         self.vectors.restore(vectors, derived)
         self._spans = {name: (int(new_row[begin]) if many else 0, many) for name, (begin, many) in self._spans.items()}

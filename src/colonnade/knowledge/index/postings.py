@@ -95,6 +95,11 @@ def renumbered(segment: Segment, new_row: NDArray[np.int64]) -> Segment:
     return Segment(terms, offsets, rows[kept].astype(np.uint32), segment.counts[kept])
 
 
+def closed_up(segments: Sequence[Segment], new_row: NDArray[np.int64]) -> tuple[Segment, ...]:
+    """Each without the rows that are dropped, in the new numbers; empty ones are left out."""
+    return tuple(s for s in (renumbered(segment, new_row) for segment in segments) if s.size)
+
+
 @dataclass(slots=True)
 class Postings:
     """Segments, largest first, and what was added since the last search. Changed only under the index's lock."""
@@ -148,7 +153,3 @@ class Postings:
         """From what `arrays` gave."""
         count = len({name.split(".")[1] for name in arrays if name.startswith("postings.")})
         return Postings(tuple(Segment(*(arrays[f"postings.{i}.{part}"] for part in _PARTS)) for i in range(count)))
-
-    def renumber(self, new_row: NDArray[np.int64]) -> None:
-        """Drop and renumber rows in all segments."""
-        self.segments = tuple(s for s in (renumbered(s, new_row) for s in self.flush()) if s.size)

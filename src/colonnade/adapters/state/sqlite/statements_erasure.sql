@@ -21,6 +21,14 @@ SELECT * FROM erasures WHERE project = :project AND state = :state ORDER BY id;
 -- The word was said, once.
 UPDATE erasures SET state = :state, approver = :approver, decision = :decision, run = :run, decided_ms = :decided_ms WHERE id = :id AND state = 'asked';
 
+-- name: erasure_again
+-- A restored state waits for a word that was said long ago.
+UPDATE erasures SET state = 'erasing', plan = :plan, run = '', decision = '' WHERE id = :id AND state IN ('asked', 'denied');
+
+-- name: erasures_overtake
+-- Whoever asked for the same is overtaken.
+UPDATE erasures SET state = 'denied' WHERE subject = :subject AND state = 'asked';
+
 -- name: erasure_plan
 -- What is to be carried out is known now: the rows that tell it go in the same transaction.
 UPDATE erasures SET plan = :plan WHERE id = :id AND state = 'erasing';
