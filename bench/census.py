@@ -30,7 +30,7 @@ def ours(home: Path) -> list[Process]:
 ROLES = {
     "minilm.child": "embedder", "executor/warm.py": "warm interpreter", "supervisor.py": "supervisor",
     "wiring_replica": "replica", "parsers.child": "parser", "tables.child": "tables", "cli.main": "daemon",
-    "/work/run_": "step",
+    "/code/": "step",
 }  # fmt: skip
 
 
