@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from colonnade.core import entries, erasure_entries, lease_entries, model_entries, tracking_entries, watch_entries
+from colonnade.core import (
+    entries,
+    erasure_entries,
+    lease_entries,
+    model_entries,
+    trace_entries,
+    tracking_entries,
+    watch_entries,
+)
 from colonnade.core.claims import Claim
 from colonnade.core.entries import Stamp
 from colonnade.core.ids import PREFIXES, new_id
@@ -127,7 +135,12 @@ SAMPLES: dict[str, Any] = {
     "erased": [ident("ans"), ident("cnt")],
     "erasure": ident("ers"),
     "keys": 3,
+    "client": ident("prn"),
+    "holder": ident("prj"),
+    "piece": ident("trc"),
 }
+SEALED = {"dataset.snapshotted", "predictions.captured", "traces.kept", "truths.told"}
+"""Kinds whose `content` is bytes, not the id of one."""
 ENUMERATED = {
     "action",
     "cause",
@@ -145,7 +158,15 @@ ENUMERATED = {
 }
 BUILDERS = {
     name.replace("_", ".", 1): builder
-    for module in (entries, erasure_entries, lease_entries, model_entries, tracking_entries, watch_entries)
+    for module in (
+        entries,
+        erasure_entries,
+        lease_entries,
+        model_entries,
+        trace_entries,
+        tracking_entries,
+        watch_entries,
+    )
     for name, builder in inspect.getmembers(module, inspect.isfunction)
     if not name.startswith("_") and builder.__module__ == module.__name__
 }
@@ -175,7 +196,7 @@ def build(kind: str, keys: MemoryKeys, *, full: bool, **chosen: str) -> Leaf:
             values[name] = [ident("dst")]
         elif kind == "candidate.judged" and name == "told":
             values[name] = {"findings": SECRET, "slices": SECRET}
-        elif kind in {"dataset.snapshotted", "predictions.captured", "truths.told"} and name == "content":
+        elif name == "content" and kind in SEALED:
             values[name] = SECRET.encode()
         elif name in ENUMERATED:
             values[name] = KINDS[kind].status[name][0]
