@@ -32,8 +32,8 @@ HOME_S, WITHOUT_S = 1.0, 10.0
 """How often it is looked whether the state directory is still there, and how long answers may end once it is not."""
 SWITCH_S = 0.0002
 """A thread that computes gives way so soon to the gateway's, which gives way at every read and write."""
-GARBAGE = 10_000
-"""So many new objects that hold others, and cycles among them are looked for."""
+GARBAGE = 50_000
+"""So many new objects that hold others, and cycles among them are looked for: more than predictions keep at a time."""
 _log = logging.getLogger("colonnade.daemon")
 
 

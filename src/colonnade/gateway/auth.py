@@ -127,7 +127,7 @@ def acting_as(asker: Asker, name: str, snapshot: Snapshot) -> Asker:
 
 def check_origin(request: Request, hosts: frozenset[str]) -> None:
     """Refuse a Host that is not ours (DNS rebinding) with 421, two of them with 400, and a foreign Origin with 403."""
-    if sum(name == b"host" for name, _ in request.scope["headers"]) > 1:
+    if request.repeats and sum(name == b"host" for name, _ in request.scope["headers"]) > 1:
         raise ApiError(400, "A request has one Host.", code="invalid_value", param="host")
     host = request.raw_header(b"host").decode("latin-1").lower()
     if not _ours(host, hosts):

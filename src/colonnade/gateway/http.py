@@ -103,6 +103,11 @@ class Request:
         return self._headers.get(name, b"")
 
     @property
+    def repeats(self) -> bool:
+        """Whether some header came twice."""
+        return len(self._headers) != len(self.scope["headers"])
+
+    @property
     def query(self) -> Mapping[str, str]:
         """The query string's fields; of a repeated field the last."""
         if self._query is None:
