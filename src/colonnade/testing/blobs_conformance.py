@@ -38,6 +38,13 @@ class BlobsConformance:
         assert [blobs.get(digest) for digest in digests] == wanted
         assert len(blobs.digests()) == max(1, len(set(wanted)))
 
+    def test_how_large_a_blob_is_and_when_it_was_written_is_told(self, blobs: Blobs) -> None:
+        size, written_ms = blobs.held(blobs.put(b"four"))
+        assert size == 4
+        assert 0 <= written_ms < 1 << 48
+        with pytest.raises(KeyError):
+            blobs.held(ABSENT)
+
     def test_an_absent_blob_is_a_key_error(self, blobs: Blobs) -> None:
         with pytest.raises(KeyError):
             blobs.get(ABSENT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,30 @@ class StateConformance:
         assert seen == ["1"]
         state.close()
         assert get(open_state(), "a") == "1"
+
+    def test_a_copy_is_the_state_at_one_moment_whatever_is_written_meanwhile(
+        self, state: State, tmp_path: Path
+    ) -> None:
+        put(state, "a", "1")
+        put(state, "b", "1")
+        done: list[tuple[int, int]] = []
+
+        def meanwhile(at: int, total: int) -> None:
+            done.append((at, total))
+            put(state, "b", "2")
+
+        state.copy(tmp_path / "copy", meanwhile)
+        whole = (tmp_path / "copy").read_bytes()
+        assert done[-1][0] == done[-1][1] > 0
+        assert len(whole) > 0
+        assert (get(state, "a"), get(state, "b")) == ("1", "2")
+
+    def test_folding_leaves_nothing_of_what_was_overwritten_and_may_be_done_again(self, state: State) -> None:
+        put(state, "a", "before")
+        put(state, "a", "after")
+        assert state.fold()
+        assert state.fold()
+        assert get(state, "a") == "after"
 
     def test_a_transaction_that_raises_leaves_nothing_and_the_next_one_works(self, state: State) -> None:
         put(state, "a", "1")

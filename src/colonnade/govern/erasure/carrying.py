@@ -163,6 +163,8 @@ class Carrying:
         tx.run("members_erase", principal=person)
         tx.run("api_keys_erase", principal=person, now_ms=now)
         tx.run("feedback_erase_by", principal=person)
+        tx.run("trace_places_erase", holder=person)
+        tx.run("traces_erase", holder=person)
         tx.run("principal_erase", id=person, name_mac=b"erased:" + os.urandom(25))
 
     def _declarations(self, persons: Sequence[str]) -> tuple[str, ...]:

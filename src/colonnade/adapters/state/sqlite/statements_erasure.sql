@@ -121,6 +121,14 @@ UPDATE api_keys SET name = '(erased)', revoked_ms = coalesce(revoked_ms, :now_ms
 -- What a person ran.
 SELECT id, run, state FROM leases WHERE principal = :principal ORDER BY id;
 
+-- name: trace_places_erase
+-- Where traces of a person's own programs lie.
+DELETE FROM trace_places WHERE piece IN (SELECT id FROM traces WHERE holder = :holder);
+
+-- name: traces_erase
+-- Traces of a person's own programs.
+DELETE FROM traces WHERE holder = :holder;
+
 -- name: run_work_erase
 -- What a run executed.
 DELETE FROM run_works WHERE run = :run;
