@@ -8,6 +8,7 @@ from colonnade.app.erasing import Erasing
 from colonnade.app.flowing import open_flows
 from colonnade.app.house import House
 from colonnade.app.standing import Standing
+from colonnade.app.usecases import UseCases
 from colonnade.gateway.approvals import ApprovingBackend
 from colonnade.gateway.compute import ComputeBackend
 from colonnade.gateway.erasures import ErasingBackend
@@ -16,6 +17,7 @@ from colonnade.gateway.labels import LabelsBackend
 from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.gateway.pipelines_admin import PipelinesBackend
+from colonnade.gateway.reporting import ReportingBackend
 from colonnade.gateway.standing import StandingBackend
 from colonnade.gateway.traces import TracesBackend
 
@@ -28,6 +30,7 @@ class HouseOffers:
         self._erasing = Erasing(house, self._reload)
         self._approving = Approving(house, self._erasing)
         self._standing = Standing(house)
+        self._reporting = UseCases(house)
 
     @property
     def compute(self) -> ComputeBackend | None:
@@ -44,6 +47,11 @@ class HouseOffers:
     def training(self) -> TrainingBackend | None:
         """See `gateway.models_admin`."""
         return self._house.modelling
+
+    @property
+    def reporting(self) -> ReportingBackend:
+        """See `gateway.reporting`."""
+        return self._reporting
 
     @property
     def standing(self) -> StandingBackend | None:

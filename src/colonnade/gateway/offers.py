@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from colonnade.gateway.mlflow.backend import TrackingBackend
     from colonnade.gateway.models_admin import TrainingBackend
     from colonnade.gateway.pipelines_admin import PipelinesBackend
+    from colonnade.gateway.reporting import ReportingBackend
     from colonnade.gateway.standing import StandingBackend
     from colonnade.gateway.traces import TracesBackend
 
@@ -31,6 +32,11 @@ class Offers(Protocol):
     @property
     def training(self) -> TrainingBackend | None:
         """Models that train themselves; None where none is declared."""
+        ...
+
+    @property
+    def reporting(self) -> ReportingBackend:
+        """The register of use cases, and reports."""
         ...
 
     @property

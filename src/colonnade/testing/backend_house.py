@@ -34,10 +34,12 @@ from colonnade.gateway.labels import LabelsBackend
 from colonnade.gateway.mlflow.backend import TrackingBackend
 from colonnade.gateway.models_admin import TrainingBackend
 from colonnade.gateway.pipelines_admin import PipelinesBackend
+from colonnade.gateway.reporting import ReportingBackend
 from colonnade.gateway.standing import StandingBackend
 from colonnade.gateway.traces import TracesBackend
 from colonnade.testing import backend_documents as data
 from colonnade.testing.backend_documents import Doc, fixed_id
+from colonnade.testing.reports import TypedReports
 from colonnade.testing.traces import PassedTraces
 
 if TYPE_CHECKING:
@@ -142,6 +144,7 @@ class FakeHouse:
         self.compute: ComputeBackend | None = None
         self.training: TrainingBackend | None = None
         self.standing: StandingBackend | None = None
+        self.reporting: ReportingBackend = TypedReports()
         self.serving: ServingBackend | None = None
         self.labels: LabelsBackend | None = None
         self.approving: ApprovingBackend = NobodyAsked()

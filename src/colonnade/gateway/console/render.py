@@ -25,6 +25,7 @@ _SECTIONS = (
     ("runs", "/runs", "Runs", "r", True),
     ("gpus", "/gpus", "GPUs", "g", True),
     ("traces", "/traces", "Traces", "t", True),
+    ("usecases", "/use-cases", "Use cases", "u", True),
     ("ledger", "/ledger", "Ledger", "l", True),
     ("keys", "/keys", "Keys", "e", True),
 )

@@ -29,6 +29,7 @@ from colonnade.gateway.console import (
     render,
     source,
     traces,
+    usecases,
 )
 from colonnade.gateway.console.visit import Reply, Visit, redirect
 from colonnade.gateway.http import Request, Response, StreamResponse, offload
@@ -63,6 +64,8 @@ _GET: tuple[tuple[str, Page], ...] = (
     (r"/models/([\w-]+)/rollback", models.back_page),
     (r"/traces", traces.traces),
     (r"/traces/([0-9a-f]{32})", traces.trace_page),
+    (r"/use-cases", usecases.use_cases),
+    (r"/use-cases/reports/([\w-]+)", usecases.report),
     (r"/gpus", gpus.gpus),
     (r"/gpus/leases/([\w-]+)", gpus.lease_page),
     (r"/ledger", ledger.ledger),
