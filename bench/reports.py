@@ -88,7 +88,7 @@ def grow(project: Project, entries: int) -> None:
 def measured(project: Project) -> dict[str, Any]:
     """Whole commands: making in three forms, checking."""
     key = project.run("checkpoint", "--key").out.strip()
-    row: dict[str, Any] = {}
+    row: dict[str, Any] = {"load_before": round(os.getloadavg()[0], 1)}
     for form in ("json", "html", "markdown"):
         out = project.folder / f"annex.{form}"
         row |= _timed(project, f"make_{form}", "report", "annex-iv", "--format", form, "--out", str(out))
