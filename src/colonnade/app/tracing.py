@@ -23,7 +23,7 @@ from colonnade.app.settings.declaration import Declaration
 from colonnade.app.settings.traces import Price, Sink
 from colonnade.app.traced import find_trace
 from colonnade.core.answers import Asker
-from colonnade.core.traces import Record, Span, Stage, parse_traceparent, span_of, trace_of
+from colonnade.core.traces import Record, Span, Stage, ids_of, parse_traceparent
 from colonnade.gateway.traces import Passed
 from colonnade.observe.traces.kept import AT_ONCE as FORGOTTEN_AT_ONCE
 from colonnade.observe.traces.kept import Traces
@@ -196,6 +196,7 @@ class Tracing:
     def _record(self, one: Passed, zero_us: float) -> Record:
         noted, began = one.noted, one.began
         at_us = int(zero_us + began * 1e6)
+        trace, span = ids_of(one.ref, at_us // 1000)
         parent = parse_traceparent(noted.parent) if noted.parent else None
         lease, milli = self._leases.get(noted.place, ("", 0))
         busy_us = 0
@@ -207,8 +208,8 @@ class Tracing:
         price = self._prices.get(noted.service)
         cost = -1 if price is None else round(price.input * noted.tokens_in + price.output * noted.tokens_out)
         return Record(
-            parent.trace if parent else trace_of(one.ref, at_us // 1000), span_of(one.ref),
-            parent.span if parent else "", one.ref, "request", f"{one.method} {one.route}", noted.service,
+            parent.trace if parent else trace, span, parent.span if parent else "", one.ref, "request",
+            f"{one.method} {one.route}", noted.service,
             one.principal, _outcome(one), one.code, at_us, int((one.ended - began) * 1e6), tuple(stages),
             noted.tokens_in, noted.tokens_out, noted.model, lease, busy_us, cost,
         )  # fmt: skip

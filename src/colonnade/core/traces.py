@@ -15,7 +15,6 @@ PREFIX = "trace/"
 FAILING = frozenset({"failed", "lost", "refused"})
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACE = re.compile(r"[0-9a-f]{32}")
-_REQUEST = re.compile(r"request/[0-9a-f]{24}")
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -132,10 +131,15 @@ def trace_of(ref: str, at_ms: int) -> str:
     >>> trace_of("request/0199a0b1c2d3aabbccddeeff", 5)[:24]
     '0199a0b1c2d3aabbccddeeff'
     """
+    return ids_of(ref, at_ms)[0]
+
+
+def ids_of(ref: str, at_ms: int) -> tuple[str, str]:
+    """(`trace_of`, `span_of`) at once: each request needs both."""
     digest = hashlib.sha256(ref.encode()).hexdigest()
-    if _REQUEST.fullmatch(ref):
-        return ref[8:] + digest[:8]
-    return f"{at_ms & (1 << 48) - 1:012x}{digest[:20]}"
+    if ref[:8] == "request/" and len(ref) == 32:
+        return ref[8:] + digest[:8], digest[-16:]
+    return f"{at_ms & (1 << 48) - 1:012x}{digest[:20]}", digest[-16:]
 
 
 def is_trace(text: str) -> bool:
