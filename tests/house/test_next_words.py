@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from colonnade.app import presence
 from colonnade.app.settings.declaration import parse_declaration
+from colonnade.app.settings.environment import places_of
 from colonnade.cli import status
 from colonnade.cli.up import next_words
 
@@ -42,3 +44,13 @@ def test_waiting_ends_where_no_daemon_comes(
     told = capsys.readouterr()
     assert '"daemon":"stopped"' in told.out.replace(" ", "")
     assert "`colonnade up` starts one" in told.err
+
+
+def test_waiting_asks_for_a_look_at_the_data_that_began_after_it(tmp_path: Path) -> None:
+    places = places_of(tmp_path / "colonnade.yaml")
+    places.home.mkdir()
+    assert presence.has_looked(places, 7), "a daemon that does not tell holds nobody up"
+    presence.tell_looked(places, 6)
+    assert not presence.has_looked(places, 7)
+    presence.tell_looked(places, 7)
+    assert presence.has_looked(places, 7)

@@ -145,6 +145,22 @@ def lock_mark(places: Places) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def tell_looked(places: Places, began_ns: int) -> None:
+    """The daemon's: a look at models that began then found nothing left to begin. A full disk holds up nobody."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(places.looked, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(descriptor, f"{began_ns:020}\n".encode(), 0)
+        finally:
+            os.close(descriptor)
+
+
+def has_looked(places: Places, since_ns: int) -> bool:
+    """Whether the daemon has looked at models since then (monotonic); True where it does not tell."""
+    told = _read(places.looked)
+    return not told.isdigit() or int(told) >= since_ns
+
+
 def private_folder(folder: Path) -> None:
     """Make the state directory, for its owner alone. Raises StateError for a folder that is open for other things."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from colonnade.app import wiring
 from colonnade.app.alarms import Alarms
 from colonnade.app.house import House
 from colonnade.app.notifying import Notifying
+from colonnade.app.presence import tell_looked
 from colonnade.app.sweeping import Sweeping
 from colonnade.app.writer import GroupWriter
 from colonnade.core.errors import ColonnadeError, StorageFull
@@ -89,6 +90,7 @@ class Runtime:
                 self._thread("fabric", functools.partial(self._fabric, computing))
                 self._thread("executor", functools.partial(self._listen, computing))
             if (modelling := self.house.modelling) is not None:
+                tell_looked(self.house.places, 0)
                 self._thread("lifecycle", functools.partial(self._follow, modelling))
             if (flows := self.house.flowing) is not None:
                 self._thread("pipelines", functools.partial(self._flow, flows))
@@ -186,7 +188,7 @@ class Runtime:
     def _follow(self, modelling: Modelling) -> None:
         """Every model's loop, one after the other: each look is short, scripts run elsewhere."""
         while not self.house.stop.is_set():
-            busy = False
+            busy, began = False, time.monotonic_ns()
             for name, loop in list(modelling.loops.items()):
                 try:
                     busy = loop.step() or busy
@@ -195,6 +197,8 @@ class Runtime:
                         self.alarms.clear(f"model/{name}")
                 except Exception as error:
                     self._failed(f"model/{name}", error)
+            if not any(loop.settling for loop in modelling.loops.values()):
+                tell_looked(self.house.places, began)
             self.house.stop.wait(FOLLOW_S if busy else LOOK_EVERY_S)
 
     def _flow(self, flows: Flows) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from colonnade.app.presence import find_daemon, pause
+from colonnade.app.presence import find_daemon, has_looked, pause
 from colonnade.app.settings.environment import Places, find_places
 from colonnade.cli.output import Progress, emit, paint, say
 from colonnade.core.quantities import shown_milli
@@ -30,11 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     places = find_places(args.folder)
-    began = time.monotonic()
+    began, began_ns = time.monotonic(), time.monotonic_ns()
     end, seen = began + (args.wait or 0), False
     progress = Progress()
-    document = look(places)
-    while args.wait is not None and not is_ready(document) and time.monotonic() < end:
+    looked, document = has_looked(places, began_ns), look(places)
+    while args.wait is not None and not _is_done(document, looked=looked) and time.monotonic() < end:
         seen = seen or document["daemon"] == "running"
         if document["daemon"] != "running" and (seen or time.monotonic() - began > COMING_S):
             say(STOPPED)
@@ -43,13 +43,13 @@ def run(args: argparse.Namespace) -> int:
             if base["progress"]:
                 progress.show(f"{base['state']} {name}", base["progress"]["done"], base["progress"]["total"])
         pause(0.2)
-        document = look(places)
+        looked, document = has_looked(places, began_ns), look(places)
     progress.clear()
     if args.json:
         emit(document)
     else:
         show(document)
-    return 0 if args.wait is None or is_ready(document) else 1
+    return 0 if args.wait is None or _is_done(document, looked=looked) else 1
 
 
 def look(places: Places) -> dict[str, Any]:
@@ -57,6 +57,13 @@ def look(places: Places) -> dict[str, Any]:
     from colonnade.app.stored import stored_status
 
     return stored_status(places, find_daemon(places))
+
+
+def _is_done(document: Mapping[str, Any], *, looked: bool) -> bool:
+    """Whether nobody has to wait any more. What was dropped in just before counts: the daemon must have looked since,
+    before the document was read.
+    """
+    return is_ready(document) and (looked or not document["models"])
 
 
 def is_ready(document: Mapping[str, Any]) -> bool:

@@ -44,6 +44,8 @@ class ModelLoop:
         self.holding = Holding(tools, wanted.id)
         self.trouble: ColonnadeError | None = None
         self.by_hand = False
+        self.settling = False
+        """Nothing was decided in the last look: what has changed has not stood still for long enough yet, say."""
 
     @property
     def wanted(self) -> Wanted:
@@ -57,7 +59,9 @@ class ModelLoop:
     def step(self) -> bool:
         """One look; whether a pipeline is under way. Raises ColonnadeError."""
         if not self._row.take():
+            self.settling = True  # whoever led before may have left something
             return False
+        self.settling = False
         rolling = self._tools.rolling
         stands = rolling.step(self.wanted, self._row) if rolling is not None else ""
         newest = self.pipelines.of_model(self.wanted.id, 1)
@@ -90,6 +94,7 @@ class ModelLoop:
             self.holding.clear()
             return False
         if now - self._seen_ms < self.wanted.retrain.settle_ms and last is not None:
+            self.settling = True
             return True
         self.trouble = None
         try:

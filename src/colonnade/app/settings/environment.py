@@ -84,6 +84,11 @@ class Places:
         return self.home / "daemon.alarms"
 
     @property
+    def looked(self) -> Path:
+        """When a look at all that models are made of began that found nothing left to begin (monotonic, ns)."""
+        return self.home / "daemon.looked"
+
+    @property
     def token(self) -> Path:
         """The owner's key, 0600."""
         return self.home / "owner.token"
