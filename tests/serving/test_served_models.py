@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from colonnade.testing.project import until
@@ -187,3 +188,14 @@ def test_a_candidate_that_may_not_be_loaded_is_refused_and_another_script_answer
     until(lambda: project.predict({"a": 10, "b": 1})[1] == [-19.0], 20)
     got = load.stop()
     assert set(got) == {(200, "[21.0]"), (200, "[-19.0]")}, got
+
+
+def test_down_after_a_kill_of_the_daemon_ends_its_replicas(make: Make) -> None:
+    project = make()
+    pids = project.replicas()
+    project.kill()
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    done = project.run("down", "--json")
+    assert done.code == 0, done.err
+    assert done.json["swept"] >= 1
+    until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 5)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What killed supervisors left behind while no daemon looked: `down` has it swept, so that nothing of a house is left.
+"""What a killed house left behind while no daemon looked: `down` has it ended, so that nothing of a house is left.
 
-Commands that run under living supervisors go on; nothing is started here but sweepers.
+That is whatever killed supervisors left, and replicas: they answer for a daemon, and end with it. Commands that run
+under living supervisors go on; nothing is started here but sweepers.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import threading
 import time
 
 from colonnade.app.settings.environment import Places
+from colonnade.app.stored import reading
+from colonnade.core.errors import ColonnadeError
 
 MOST_S = 15.0
+GRACE_MS = 8_000
 
 
 def sweep_leftovers(places: Places) -> int:
-    """Have everything killed whose supervisor is gone; how many runs had left something. Waits until it is done."""
+    """Have everything killed whose supervisor is gone, and replicas ended; how many runs that were. Waits for it."""
     if not _unsettled(places):
         return 0
     from colonnade.app.wiring import open_executor
@@ -25,15 +29,33 @@ def sweep_leftovers(places: Places) -> int:
     executor, end = open_executor(places), time.monotonic() + MOST_S
     found: set[str] = set()
     try:
+        replicas = _replicas(places)
         while time.monotonic() < end:
-            unknown = {run for run, seen in executor.seen().items() if seen.state == "unknown"}
-            found |= unknown
-            if not unknown:
+            seen = executor.seen()
+            left = {run for run, one in seen.items() if one.state == "unknown"}
+            answering = {run for run in replicas & seen.keys() if seen[run].state != "ended"}
+            for run in answering - found:
+                executor.stop(run, GRACE_MS)
+            found |= left | answering
+            if not left and not answering:
                 break
             threading.Event().wait(0.02)
     finally:
         executor.close()
     return len(found)
+
+
+def _replicas(places: Places) -> set[str]:
+    """Leases of replicas, as the state tells; none where it cannot be read."""
+    try:
+        with reading(places) as (state, _keys):
+            return {
+                row["lease"]
+                for project in state.rows("projects_all")
+                for row in state.rows("replicas_of_project", project=project["id"])
+            }
+    except ColonnadeError:
+        return set()
 
 
 def _unsettled(places: Places) -> bool:

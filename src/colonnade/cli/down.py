@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         say("stopped" if stopped else "no daemon was running")
         if left:
-            say(f"{left} run{'s' * (left != 1)} had lost their supervisor: what they had left was ended")
+            say(f"ended what a killed daemon or supervisor had left: {left} run{'s' * (left != 1)}")
     return 0
