@@ -50,7 +50,9 @@ def make_report(places: Places, kind: str, *, model: str = "", service: str = ""
         known = _Known(state, keys, project["id"])
         log = Log(state, project["id"], signed.checkpoint.size, signed.checkpoint.root)
         openings = Openings(state, keys, project["id"], known.candidates)
-        named = known.named(model, service) if KINDS[kind].of_model else Named("", "", {}, ())
+        asked = model or service or known.declaration.get("models")
+        of_model = KINDS[kind].of_model and (asked or kind != "data-sheet")
+        named = known.named(model, service) if of_model else known.project()
         sets = sets_of(log, named)
         make = Maker(log, openings, sets, Labels(state, keys).people())
         about = {"project": project["name"], "model": named.name, "services": sorted(named.services)}
@@ -119,7 +121,14 @@ class _Known:
         known = {row["name"]: str(row["id"]) for row in self._state.rows("services_of_project", project=self._project)}
         mine = {name: known[name] for name, one in services.items() if one.get("model") == model and name in known}
         uses = [name for name, one in self.declaration.get("use_cases", {}).items() if model in one["models"]]
-        return Named(ids[model], model, mine, self._runs(ids[model]), uses[0] if uses else "")
+        runs, use_case, bases = self._runs(ids[model]), uses[0] if uses else "", self.project().bases
+        return Named(ids[model], model, mine, runs, use_case, bases)
+
+    def project(self) -> Named:
+        """The project without a model."""
+        rows = self._state.rows("knowledge_of_project", project=self._project)
+        declared = self.declaration.get("knowledge", {})
+        return Named("", "", {}, (), bases={row["name"]: str(row["id"]) for row in rows if row["name"] in declared})
 
     def _runs(self, model: str) -> Sequence[str]:
         """Runs of the model's steps, oldest first; what each gave is remembered."""

@@ -19,7 +19,14 @@ SHEETS = 20
 
 
 def data_sheet(case: Case) -> None:
-    """All headings, then one section for each data set."""
+    """A model's data, all headings and one section for each data set; then every knowledge base."""
+    if case.named.model:
+        _of_model(case)
+    for name, base in sorted(case.named.bases.items()):
+        knowledge_sheet(case.make, base, name)
+
+
+def _of_model(case: Case) -> None:
     case.make.section("1", "Motivation")
     use_case(case, "purpose", "What the data are used for")
     use_case(case, "data", "Other data that the use case speaks of")

@@ -6,7 +6,7 @@ statement is made here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from colonnade.govern.reports.log import Entry, Log
@@ -16,7 +16,7 @@ from colonnade.govern.reports.making import Maker
 @dataclass(frozen=True, slots=True)
 class Named:
     """A model of the declaration: id and name, its services (name -> id), the runs of its steps, the use case that
-    lists it ("" for none).
+    lists it ("" for none). `bases`: the project's knowledge bases (name -> id).
     """
 
     model: str
@@ -24,6 +24,7 @@ class Named:
     services: Mapping[str, str]
     runs: Sequence[str]
     use_case: str = ""
+    bases: Mapping[str, str] = field(default_factory=dict)
 
 
 def sets_of(log: Log, named: Named) -> dict[str, list[str]]:
