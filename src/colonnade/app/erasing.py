@@ -59,7 +59,11 @@ class Erasing:
         before = self._asked_before(refs)
         subjects = json.loads(before["plan"])["subjects"] if before is not None else self._subjects(refs)
         if asker.acting_for or not (asker.owner or subjects == [asker.principal]):
-            raise Refused("only the owner, or a person for themselves, asks for an erasure")
+            raise Refused(
+                "only the owner, or a person for themselves, asks for an erasure",
+                hint="colonnade erase person/YOU --mine",
+                code="may_not_erase",
+            )
         if before is not None and before["state"] == "erasing":
             self.finish(before["id"])
             before = self._row(before["id"])

@@ -77,6 +77,7 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
     "nothing_live": (400, "No version of the model is live yet. `colonnade status` says why."),
     "no_way_back": (400, "No other version of the model was live before. `--to VERSION` names one."),
     "not_asked": (400, "Nobody is asked any more: it was decided, goes on by itself, or has ended."),
+    "may_not_erase": (403, "The owner asks for an erasure, or a person for themselves alone; another approves it."),
     "erasure_busy": (403, "Something of that person runs still. End it (`colonnade gpu release`), then ask again."),
     "nobody_approves": (400, "An erasure needs the word of a second person, and none is declared under `access:`."),
     "nothing_to_do": (400, "That version is live already."),

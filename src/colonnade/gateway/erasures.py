@@ -61,7 +61,7 @@ def endpoints(context: Context) -> list[Endpoint]:
     return [
         Endpoint(
             "POST", "/admin/erasures", erase, "Ask that documents and persons be erased, or see how that stands.",
-            Who.KEY, body=EraseRequest, errors=("not_found", "erasure_busy", "nobody_approves"),
+            Who.KEY, body=EraseRequest, errors=("not_found", "may_not_erase", "erasure_busy", "nobody_approves"),
         ),
         Endpoint(
             "POST", "/admin/gc", sweep, "Let go what was kept long enough and what nothing needs any more.",
