@@ -14,7 +14,7 @@ from bench.soak.noninterference import compare
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_thousand_random_pairs_do_not_depend_on_what_is_hidden(tmp_path: Path) -> None:
-    ran = compare(tmp_path, pairs=1000, count=60, seed=3)
-    assert ran["pairs"] == 1000
+def test_random_pairs_of_reader_and_query_do_not_depend_on_what_is_hidden(tmp_path: Path) -> None:
+    ran = compare(tmp_path, pairs=400, count=60, seed=3)
+    assert ran["pairs"] == 400
     assert ran["different"] == 0, ran["examples"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from colonnade.sdk import Client
 from colonnade.testing.project import Project, until
 
 SOON_S = 20
@@ -97,7 +98,7 @@ def test_each_past_instant_equals_a_project_of_that_instants_files(project: Proj
     ]
 
     def moved(old: str) -> bool:
-        return project.status()["knowledge"]["handbook"]["content_digest"] not in {None, old}
+        return project.now()["knowledge"]["handbook"]["content_digest"] not in {None, old}
 
     instants = []
     for number, step in enumerate([lambda: None, *steps]):
@@ -111,13 +112,14 @@ def test_each_past_instant_equals_a_project_of_that_instants_files(project: Proj
             shutil.copytree(project.folder / name, then / name)
         shutil.copy(project.folder / "colonnade.yaml", then)
 
-    def seen(of: Project, *as_of: str) -> list[object]:
+    def seen(of: Project, as_of: str | None = None) -> list[object]:
+        client = Client(of.url, of.token)
         found: list[object] = []
         for person in ("anna", "heidi"):
             for question in (QUESTION, "When does the office in Lyon open?"):
-                hits = of.run("search", question, "--as", person, "--json", *as_of).json["hits"]
+                hits = client.search(question, acting_as=person, as_of=as_of)["hits"]
                 found.append([(hit["path"], hit["start"], round(hit["score"], 6)) for hit in hits])
-                answer = of.ask(question, "--as", person, *as_of)
+                answer = client.ask(question, acting_as=person, as_of=as_of)
                 found.append((answer["status"], [(c["path"], c["quote"]) for c in answer["citations"]]))
         return found
 
@@ -125,6 +127,6 @@ def test_each_past_instant_equals_a_project_of_that_instants_files(project: Proj
         fresh = Project(tmp_path / f"then{number}")
         try:
             fresh.up()
-            assert seen(project, "--as-of", instant) == seen(fresh), number
+            assert seen(project, instant) == seen(fresh), number
         finally:
             fresh.down()
