@@ -166,6 +166,32 @@ def test_a_model_that_holds_a_foreign_global_is_never_loaded(tmp_path: Path, mak
     assert not sentinel.exists()
 
 
+def test_up_says_that_a_service_has_nothing_but_a_model_that_may_not_be_loaded_until_its_script_is_mended(
+    tmp_path: Path,
+) -> None:
+    project, sentinel = Served.make(tmp_path, script=True), tmp_path / "executed"
+    good = (tmp_path / "train.py").read_text()
+    project.write(
+        "train.py",
+        "import os, pickle\n"
+        "class Bad:\n"
+        f"    def __reduce__(self): return (os.system, ('touch {sentinel}',))\n"
+        "pickle.dump(Bad(), open(os.environ['COLONNADE_OUTPUT'] + '/model.pkl', 'wb'))\n",
+    )
+    try:
+        assert project.run("up", "--detach", "--port", "0").code == 0, "nobody knows yet"
+        until(lambda: [one["outcome"] for one in project.now()["models"]["credit"]["history"]] == ["refused"], 30)
+        done = project.run("up", "--detach", "--json")
+        assert (done.code, done.json["error"]["code"]) == (3, "unsafe_pickle")
+        assert project.now()["daemon"] == "running"
+        project.write("train.py", good)
+        until(lambda: project.now()["models"]["credit"]["live"], 30)
+        assert project.run("up", "--detach").code == 0
+    finally:
+        project.down()
+    assert not sentinel.exists()
+
+
 def test_a_candidate_that_may_not_be_loaded_is_refused_and_another_script_answers_without_a_failed_request(
     make: Make,
 ) -> None:

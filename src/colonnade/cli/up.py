@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from colonnade.app.presence import find_daemon
 from colonnade.app.settings.environment import Places, find_places, is_terminal
 from colonnade.cli.output import Progress, called, emit, paint, say
-from colonnade.core.errors import ColonnadeError
+from colonnade.core.errors import ColonnadeError, Refused
 
 if TYPE_CHECKING:
     from colonnade.app.settings.declaration import Declaration
@@ -45,11 +45,9 @@ def run(args: argparse.Namespace) -> int:
     for warning in absent_sources(read_declaration(places.declaration), places.folder):
         say(f"{paint('warning', 'yellow')} {warning}")
     if find_daemon(places) is not None and (handed := hand_over(places)) is not None:
-        _tell(handed, args, places)
-        return 0
+        return _told(handed, args, places)
     if args.detach:
-        _tell(start_detached(places, port=args.port), args, places)
-        return 0
+        return _told(start_detached(places, port=args.port), args, places)
     stop = threading.Event()
 
     def ready(said: Mapping[str, Any]) -> None:
@@ -63,6 +61,37 @@ def run(args: argparse.Namespace) -> int:
     if handed is not None:
         _tell(handed, args, places)
     return 0
+
+
+def _told(said: Mapping[str, Any], args: argparse.Namespace, places: Places) -> int:
+    """The daemon runs: say so, and what it can never serve as it stands. One document with --json, the refusal then."""
+    if args.json:
+        refuse_unserved(places)
+    _tell(said, args, places)
+    if not args.json:
+        refuse_unserved(places)
+    return 0
+
+
+def refuse_unserved(places: Places) -> None:
+    """Raises Refused, `unsafe_pickle`, where a service has nothing to answer with: its model's last candidate may
+    not be loaded. The daemon is up all the same: a mended script trains the next one.
+    """
+    from colonnade.app.stored import stored_status
+
+    document = stored_status(places, find_daemon(places))
+    wanted = {service.get("model") for service in document["services"].values()}
+    for name, model in document["models"].items():
+        last = model["history"][0] if model["history"] else None
+        reason = str(last["reason"] or "") if last is not None and last["outcome"] == "refused" else ""
+        if name in wanted and model["live"] is None and reason.startswith("unsafe_pickle: "):
+            raise Refused(
+                f"the model {name} may not be loaded, and nothing else of it is live: "
+                f"{reason.removeprefix('unsafe_pickle: ')}",
+                hint="write it without pickle (ONNX, safetensors, JSON): a changed script is trained at once, "
+                "the daemon runs; `colonnade scan` judges a file",
+                code="unsafe_pickle",
+            )
 
 
 def _as_daemon(places: Any, args: argparse.Namespace) -> int:
