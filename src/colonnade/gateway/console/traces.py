@@ -52,7 +52,7 @@ def trace_page(visit: Visit, trace: str) -> Reply | None:
     return render.page(
         "trace.html", visit, section="traces", trace=found, rows=rows, took=took(found["ms"]),
         refs=[(ref, links.ref_url(ref, visit.acting)) for ref in (*found["refs"], *found["principals"])],
-        lineage=links.lineage_url(PREFIX + trace, visit.acting), at_ms=_at_ms(found),
+        lineage=_lineage(found, visit), at_ms=_at_ms(found),
         cli=present.command("colonnade", "why", PREFIX + trace),
     )  # fmt: skip
 
@@ -101,6 +101,12 @@ def _bar(shares: list[Mapping[str, Any]] | list[dict[str, Any]], tones: Mapping[
 
 def _percent(share: float) -> str:
     return f"{min(100.0, max(0.0, 100 * share)):.2f}%"
+
+
+def _lineage(found: Mapping[str, Any], visit: Visit) -> str:
+    """The lineage of what it is about; requests have none of their own in the log."""
+    ref = next((ref for ref in found["refs"] if ref.startswith(("answer/", "run/"))), "")
+    return links.lineage_url(ref, visit.acting) if ref else ""
 
 
 def _at_ms(found: Mapping[str, Any]) -> int:
