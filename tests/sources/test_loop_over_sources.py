@@ -100,7 +100,7 @@ def put(lake: S3Store, name: str, table: pa.Table) -> None:
 
 
 def loans(project: Project) -> dict[str, Any]:
-    found: dict[str, Any] = project.run("status", "--json").json["models"]["loans"]
+    found: dict[str, Any] = project.now()["models"]["loans"]
     return found
 
 
