@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def named(path: Path) -> str:
 def test_every_folder_with_python_in_it_is_a_package() -> None:
     folders = {parent for file in FILES for parent in file.parents if parent.is_relative_to(SRC)}
     assert [named(f) for f in sorted(folders) if not (f / "__init__.py").exists()] == []
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    files = [file.name for file in (SRC.parents[1] / "tests").rglob("test_*.py")]
+    assert sorted(name for name, count in Counter(files).items() if count > 1) == [], "pytest could not collect both"
 
 
 def test_core_imports_the_standard_library_and_itself_only() -> None:
