@@ -16,7 +16,7 @@ import pytest
 
 from colonnade.adapters.executor import local as local_module
 from colonnade.adapters.executor import nursery as nursery_module
-from colonnade.adapters.executor.folder import read
+from colonnade.adapters.executor.folder import alive, read
 from colonnade.adapters.executor.local import LocalExecutor
 from colonnade.adapters.executor.processes import since
 from colonnade.adapters.executor.record import FIELDS, RECORD_BYTES, pack, unpack
@@ -126,12 +126,19 @@ def test_a_supervisor_that_cannot_begin_is_told_and_not_tried_for_ever(
     assert (seen.pid, seen.code, seen.message) == (0, None, "its supervisor ended before it began")
 
 
-def test_a_run_of_another_boot_is_lost_and_never_begun_again(runs: Runs) -> None:
-    executor = runs.executor()
-    executor.start(runs.shell("run_a", "true"))
+def ended(runs: Runs, executor: LocalExecutor) -> dict[str, str]:
+    """The record of run_a once it is over and its supervisor is gone: nobody writes there but the test."""
     until(executor, "run_a", "ended")
     record = read(runs.place("run_a"))
     assert record is not None
+    wait(lambda: not alive(record), "the supervisor goes")
+    return record
+
+
+def test_a_run_of_another_boot_is_lost_and_never_begun_again(runs: Runs) -> None:
+    executor = runs.executor()
+    executor.start(runs.shell("run_a", "true"))
+    record = ended(runs, executor)
     for fields in ({"state": "running", "supervisor": "1"}, {"state": "starting", "supervisor": ""}):
         runs.place("run_a").joinpath("state").write_bytes(pack(record | fields | {"boot": "another", "code": ""}))
         following = runs.executor()
@@ -145,9 +152,7 @@ def test_a_run_of_another_boot_is_lost_and_never_begun_again(runs: Runs) -> None
 def test_a_number_that_another_process_has_now_is_not_taken_for_the_supervisor(runs: Runs) -> None:
     executor = runs.executor()
     executor.start(runs.shell("run_a", "true"))
-    until(executor, "run_a", "ended")
-    record = read(runs.place("run_a"))
-    assert record is not None
+    record = ended(runs, executor)
     us = record | {"state": "running", "code": "", "supervisor": str(os.getpid()), "since": record["since"]}
     runs.place("run_a").joinpath("state").write_bytes(pack(us))
     following = runs.executor()
