@@ -88,6 +88,10 @@ def test_it_goes_live_renews_itself_keeps_bad_data_out_and_refuses_a_worse_candi
     assert "roc_auc is 0." in newest["reason"]
     assert {gate["metric"]: gate["low"] is not None for gate in newest["gates"]}["brier"]
     assert project.run("logs", newest["ref"], "--json").json["exit_code"] == 3
+    node = project.run("why", newest["decision"], "--json").json["nodes"][0]
+    assert node["label"].startswith("refused: roc_auc is 0.")
+    told = next(gate for gate in node["gates"] if gate["metric"] == "brier")
+    assert told["low"] <= told["difference"] <= told["high"]
     assert project.run("train", "credit", "--json").code == 3
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from colonnade.app.decided import findings_label, findings_of
 from colonnade.app.presence import pause
 from colonnade.app.requested import is_request, why_request
 from colonnade.app.rolled import label_of, told_of
@@ -132,6 +133,8 @@ class Labels:
                 one["label"] = label
             if (rollout := self._rollout(node)) is not None:
                 one["told"] = told_of(rollout)
+            if node.kind == "decision" and (findings := findings_of(self._state, node.id)):
+                one["gates"] = findings
         return document
 
     def _rollout(self, node: Node) -> Rollout | None:
@@ -142,6 +145,8 @@ class Labels:
         """What a node is called, or ""."""
         if (rollout := self._rollout(node)) is not None:
             return label_of(rollout)
+        if node.kind == "decision" and (findings := findings_of(self._state, node.id)):
+            return findings_label(findings)
         if node.kind == "run":
             return tracked_name(self._state, self._keys, self._project, node.id)
         if node.id.startswith("doc_"):
