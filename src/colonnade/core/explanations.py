@@ -44,7 +44,6 @@ EXPLANATIONS: Mapping[str, str] = {
     "exists": "It is there already and is not overwritten.",
     "key_exists": "A key of that name is in force. Choose another name, or revoke it first.",
     "project_differs": "The state directory belongs to another project. Keep the name, or set COLONNADE_HOME.",
-    "refused": "A policy or a gate said no.",
     "needs_daemon": "The command needs a running daemon. `colonnade up --detach` starts one.",
     "daemon_failed": "The daemon ended while it was starting. `colonnade logs` and logs/daemon.out say why.",
     "daemon_stuck": "The daemon holds its lock but does not listen. `colonnade logs` says what it is doing.",

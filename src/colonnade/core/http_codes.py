@@ -70,6 +70,7 @@ HTTP_CODES: Mapping[str, tuple[int, str]] = {
             "`colonnade approve` lists what waits and for whom."
         ),
     ),
+    "refused": (403, "A policy or a gate said no."),
     "overloaded": (429, "The service has as many requests under way as it takes. Try again after `retry-after`."),
     "service_unready": (503, "No replica answers for the service's model yet. `colonnade status` says why."),
     "model_timeout": (504, "The model did not answer in time. It may be busy, or hang: `colonnade logs` of its run."),

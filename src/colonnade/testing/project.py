@@ -80,7 +80,7 @@ class Project:
     @property
     def home(self) -> Path:
         """The state directory."""
-        return self.folder / ".colonnade"
+        return Path(self.environment.get("COLONNADE_HOME", self.folder / ".colonnade"))
 
     @property
     def pid(self) -> int:
