@@ -33,10 +33,10 @@ async def main(url: str, key: str, concurrent: int, requests: int, rate: float, 
         due.append(at)
     waiting = iter(due)
     times: dict[str, list[float]] = {}
-    told, late = 0, 0
+    told, late, first = 0, 0, 0.0
 
     async def worker() -> None:
-        nonlocal told, late
+        nonlocal told, late, first
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         if rate and (pause := begin - time.perf_counter()) > 0:
             await asyncio.sleep(pause)
@@ -45,6 +45,7 @@ async def main(url: str, key: str, concurrent: int, requests: int, rate: float, 
                 await asyncio.sleep(pause)
             start = when if rate else time.perf_counter()
             late += time.perf_counter() - start > 0.01
+            first = first or start
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
@@ -55,7 +56,7 @@ async def main(url: str, key: str, concurrent: int, requests: int, rate: float, 
         writer.close()
 
     await asyncio.gather(*(worker() for _ in range(concurrent)))
-    wall = time.perf_counter() - begin
+    wall = time.perf_counter() - first
     return {
         "per_s": round(requests / wall), **_quantiles(times), "late": late,
         "statuses": {status: len(found) for status, found in times.items()},
