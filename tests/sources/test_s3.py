@@ -109,3 +109,12 @@ def test_errors_say_what_is_wrong_and_hold_no_secret(
     assert dead.value.code == "source_down"
     dead_print = sources.fingerprint(replace(source, endpoint="http://127.0.0.1:1"))
     assert dead_print.startswith("error source_down")
+
+
+def test_a_tag_that_holds_the_digits_of_a_refusal_is_no_refusal() -> None:
+    changed = type("PreconditionError", (Exception,), {})('If-Match: "9c1403ab" does not hold')
+    assert "changed while it was read" in str(adapter._plain(changed, "loans/a.csv"))
+    other = type("GenericError", (Exception,), {})('etag "9c1403ab": connection reset')
+    assert "does not give" in str(adapter._plain(other, "loans/a.csv"))
+    refused = type("GenericError", (Exception,), {})("Client error with status 403 Forbidden: no body")
+    assert "refused" in str(adapter._plain(refused, "loans/a.csv"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import fnmatch
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,8 @@ from colonnade.ports.outside.sources import Source
 from colonnade.ports.outside.tables import FORMATS, Batch
 
 PIECE = 8 << 20
+FORBIDDEN = re.compile(r"\b403 Forbidden\b|\bstatus:? 403\b", re.IGNORECASE)
+"""Not any 403: an entity tag may hold these digits."""
 MOST_OBJECTS = 100_000
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _TRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
@@ -118,9 +121,9 @@ def _store(source: Source, login: Login) -> Any:
 def _plain(error: Exception, what: str) -> Exception:
     said = " ".join(str(error).split())[:200]
     kind = type(error).__name__
-    if kind in {"PermissionDeniedError", "UnauthenticatedError"} or "403" in said or "InvalidAccessKeyId" in said:
-        hint = "see the variables that key_env and secret_env name"
-        return Unavailable(f"S3 refused {what}: {kind}", hint=hint, code="source_refused")
     if kind == "PreconditionError":
         return Unavailable(f"{what} changed while it was read", hint="it is read again", code="source_down")
+    if kind in {"PermissionDeniedError", "UnauthenticatedError"} or FORBIDDEN.search(said) or "InvalidAccessKeyId" in said:
+        hint = "see the variables that key_env and secret_env name"
+        return Unavailable(f"S3 refused {what}: {kind}", hint=hint, code="source_refused")
     return Unavailable(f"S3 does not give {what}: {said}", hint="it is asked again", code="source_down")
