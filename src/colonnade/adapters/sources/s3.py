@@ -18,7 +18,7 @@ from colonnade.ports.outside.sources import Source
 from colonnade.ports.outside.tables import FORMATS, Batch
 
 PIECE = 8 << 20
-FORBIDDEN = re.compile(r"\b403 Forbidden\b|\bstatus:? 403\b", re.IGNORECASE)
+REFUSED = re.compile(r"\b403 Forbidden\b|\bstatus:? 403\b|InvalidAccessKeyId", re.IGNORECASE)
 """Not any 403: an entity tag may hold these digits."""
 MOST_OBJECTS = 100_000
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -123,7 +123,7 @@ def _plain(error: Exception, what: str) -> Exception:
     kind = type(error).__name__
     if kind == "PreconditionError":
         return Unavailable(f"{what} changed while it was read", hint="it is read again", code="source_down")
-    if kind in {"PermissionDeniedError", "UnauthenticatedError"} or FORBIDDEN.search(said) or "InvalidAccessKeyId" in said:
+    if kind in {"PermissionDeniedError", "UnauthenticatedError"} or REFUSED.search(said):
         hint = "see the variables that key_env and secret_env name"
         return Unavailable(f"S3 refused {what}: {kind}", hint=hint, code="source_refused")
     return Unavailable(f"S3 does not give {what}: {said}", hint="it is asked again", code="source_down")
