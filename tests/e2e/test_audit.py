@@ -37,7 +37,7 @@ def test_an_auditor_without_us_finds_what_a_bit_changes(small: Project, tmp_path
     assert small.run("checkpoint", "publish", str(kept)).code == 0
     before = signed_size(small)
     answer = small.run("ask", "Where is the office?", "--json").json
-    until(lambda: signed_size(small) > before, 10)
+    until(lambda: signed_size(small) > before, 30)
     done = small.run("verify", "--since", str(kept), "--export", str(evidence), "--open", answer["ref"], "--json")
     assert done.code == 0, done.err
     assert done.json["since"] == [before]

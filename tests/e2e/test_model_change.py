@@ -95,9 +95,9 @@ def test_a_model_is_changed_beside_the_answers_and_back_again(project: Project) 
 def test_a_model_that_is_gone_is_an_alarm_and_the_rest_goes_on(project: Project, tmp_path: Path) -> None:
     declare(project, "{folder: ./nowhere}")
     assert project.run("up").code == 0
-    until(lambda: "model_unsupported" in {alarm["code"] for alarm in project.now()["alarms"]}, 20)
+    until(lambda: "model_unsupported" in {alarm["code"] for alarm in project.now()["alarms"]}, 60)
     project.write("docs/new.md", "# Yard\n\nThe lamp of the yard is number 9999.\n")
-    until(lambda: "9999" in project.ask("Which number is the lamp of the yard?")["answer"], 20)
+    until(lambda: "9999" in project.ask("Which number is the lamp of the yard?")["answer"], 60)
     shutil.copytree(tmp_path / "tiny", tmp_path / "nowhere")
     until(lambda: not project.now()["alarms"], 90)
     assert project.run("status", "--wait", "60").code == 0

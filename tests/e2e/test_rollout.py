@@ -177,12 +177,12 @@ def test_by_hand_through_a_killed_daemon_and_without_anybody_asking(project: Pro
     assert (after["ref"], after["stage"]) == (before["ref"], before["stage"])
     assert after["requests"] >= before["requests"] - 400  # at most a second of evidence
     load = Load(project)
-    until(lambda: len({version for _, version in load.got}) == 2, 20, 0.05)
+    until(lambda: len({version for _, version in load.got}) == 2, 60, 0.05)
     done = project.run("rollback", "service/credit", "--json")
     assert (done.code, done.json["version"]) == (0, second), done.err
     assert done.json["took_ms"] < 1000
     at = sum(load.got.values())
-    until(lambda: sum(load.got.values()) > at + 100, 10)
+    until(lambda: sum(load.got.values()) > at + 100, 30)
     got = load.stop()
     assert {status for status, _ in got} == {200}
     ended = newest(project)

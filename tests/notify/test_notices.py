@@ -219,7 +219,7 @@ def test_a_receiver_that_fails_first_gets_it_in_the_end_signed_and_under_one_id(
             room.clock.advance(25)
             return bool(receiver.taken()) and not board.found
 
-        until(took, 10, 0.01)
+        until(took, 30, 0.01)
         house.stop.set()
         assert [status for *_, status in receiver.got] == [500, 302, 429, 204]
         assert len({body for _, body, _ in receiver.got}) == 1
@@ -251,7 +251,7 @@ def test_one_who_never_answers_delays_nobody_and_what_is_wrong_is_shown_without_
         began_at = time.monotonic()
         notifying.step()
         assert time.monotonic() - began_at < 5, "the loop does not wait"
-        until(lambda: quick.taken() and board.found, 10, 0.01)
+        until(lambda: quick.taken() and board.found, 30, 0.01)
         [alarm] = board.found.values()
         assert (alarm["code"], alarm["message"]) == ("notify_failed", "127.0.0.1 is not told: answers 503")
         assert "SECRET-PATH" not in caplog.text + json.dumps(list(board.found.values()))

@@ -37,7 +37,7 @@ def test_killed_before_anybody_took_a_notice_it_is_told_by_the_next_daemon(
     project: Project, receiver: Receiver
 ) -> None:
     project.up()
-    until(lambda: receiver.got, 20)
+    until(lambda: receiver.got, 60)
     told = next(one for one in project.status()["notices"])
     assert (told["to"], told["sent"], told["waiting"]) == ("$HOOK_URL", 0, 1)
     assert "notices to $HOOK_URL: 0 sent, 1 wait (answers 503)" in project.run("status").out
@@ -49,7 +49,7 @@ def test_killed_before_anybody_took_a_notice_it_is_told_by_the_next_daemon(
     assert (first["event"], first["model"], first["project"]) == ("promoted", "credit", "credit")
     assert first["version"] == project.status()["models"]["credit"]["live"]["version"]
     assert len({body for _, body, _ in receiver.got}) == 1, "the same notice at every try"
-    until(lambda: project.now()["alarms"] == [], 20)
+    until(lambda: project.now()["alarms"] == [], 60)
 
     write(project.folder / "data" / "broken.csv", shuffled(batch(range(180, 250), known_on=300)))
     until(lambda: len(receiver.taken()) == 2, 60)
