@@ -49,7 +49,8 @@ def resolve(state: State, text: str, names: Names) -> tuple[str, str, int | None
         elif state.rows("id_known", id=ident):
             return ident, ref.kind, None
     raise UnknownName(
-        f"nothing is recorded about {text!r}", hint="give an answer's ref, any id, a document's path or person/NAME"
+        f"nothing is recorded about {text!r}",
+        hint="give any ref that `status` or an answer shows, model/NAME, person/NAME or a document's path",
     )
 
 
